@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/cancel_scope.hpp>
+#include <troupe/detail/child.hpp>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+
+namespace troupe::detail {
+
+[[nodiscard]] loop& loop_at(loop& any, unsigned index) noexcept;
+[[nodiscard]] unsigned least_loaded(loop& any) noexcept;
+
+/// A child on another loop. At home it looks like a task that waits for
+/// something that takes time to withdraw; over there runs a task without a
+/// nursery. The two halves share nothing but messages: off, cancel, ended. Each
+/// message on its way, and each half, holds a reference.
+class elsewhere_core {
+public:
+  elsewhere_core(loop& home, loop& away) noexcept : home_(&home), away_(&away) {}
+
+protected:
+  ~elsewhere_core() = default;
+
+  void add_core_ref() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+  void release_core() noexcept {
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy_core();
+  }
+  virtual void destroy_core() noexcept = 0;
+
+  loop* home_;
+  loop* away_;
+  std::optional<cancel_reason> reason_; // written at home before the cancel message
+
+private:
+  std::atomic<int> references_{1};
+};
+
+/// The half that runs on the other loop.
+template <class T, class F, class... Args>
+class elsewhere_task;
+
+template <class T, class F, class... Args>
+class elsewhere_block final : public child_base<T>, private elsewhere_core, private suspension {
+public:
+  template <class Fn, class... As>
+  elsewhere_block(loop& home, nursery* owner, loop& away, Fn&& fn, As&&... args)
+    : child_base<T>(home, owner), elsewhere_core(home, away), off_(*this), cancel_(*this),
+      ended_(*this),
+      call_(stored_call<F, Args...>{std::forward<Fn>(fn),
+                                    std::tuple<Args...>(std::forward<As>(args)...)}) {
+    this->stand_in(*this);
+  }
+
+  /// Sends the call to the other loop. The block has been adopted by then.
+  void send_off() noexcept {
+    add_core_ref();
+    away_->post(off_);
+  }
+
+  static void* operator new(std::size_t bytes) { return allocate(bytes); }
+  static void operator delete(void* p, std::size_t bytes) noexcept { deallocate(p, bytes); }
+
+private:
+  /// The task over there.
+  class away_task final : public child_base<T> {
+  public:
+    away_task(loop& l, elsewhere_block& b) noexcept : child_base<T>(l, nullptr), block_(&b) {}
+    void begin_call(stored_call<F, Args...>& call) {
+      auto frame = call().release();
+      this->begin(frame, frame.promise());
+    }
+    void give_up(std::exception_ptr why) noexcept {
+      this->root().error = std::move(why);
+      this->end(false);
+    }
+
+  private:
+    void on_end() noexcept override { block_->over(); }
+    void dispose() noexcept override {}
+    elsewhere_block* block_;
+  };
+
+  struct off_message final : inbox_node {
+    explicit off_message(elsewhere_block& b) noexcept : block(b) {}
+    void run() noexcept override { block.arrive(); }
+    elsewhere_block& block;
+  };
+  struct cancel_message final : inbox_node {
+    explicit cancel_message(elsewhere_block& b) noexcept : block(b) {}
+    void run() noexcept override { block.cancel_there(); }
+    elsewhere_block& block;
+  };
+  struct ended_message final : inbox_node {
+    explicit ended_message(elsewhere_block& b) noexcept : block(b) {}
+    void run() noexcept override { block.come_home(); }
+    elsewhere_block& block;
+  };
+
+  // -- on the other loop
+  void arrive() noexcept {
+    task_.emplace(*away_, *this);
+    this->copy_identity(*task_);
+    try {
+      task_->begin_call(*call_);
+    } catch (...) {
+      task_->give_up(std::current_exception());
+    }
+  }
+  void cancel_there() noexcept {
+    if (task_ && !task_->ended())
+      task_->cancel(reason_ ? std::string_view(reason_->message) : std::string_view());
+    release_core();
+  }
+  void over() noexcept {
+    call_.reset();
+    home_->post(ended_); // passes the reference of off_ on
+  }
+
+  // -- at home
+  void come_home() noexcept {
+    auto& from = task_->result();
+    auto& to = this->result();
+    to.error = std::move(from.error);
+    if constexpr (!std::is_void_v<T>)
+      to.value = std::move(from.value);
+    this->end(task_->ended_cancelled());
+    release_core();
+  }
+
+  bool withdraw() noexcept override {
+    if (const cancel_reason* why = reason_for(*this))
+      reason_ = *why;
+    add_core_ref();
+    away_->post(cancel_);
+    return false;
+  }
+  [[nodiscard]] const char* waits_for() const noexcept override { return "its end on another loop"; }
+
+  void on_end() noexcept override { this->report_to_owner(); }
+  void dispose() noexcept override { release_core(); }
+  void destroy_core() noexcept override { delete this; }
+
+  off_message off_;
+  cancel_message cancel_;
+  ended_message ended_;
+  std::optional<stored_call<F, Args...>> call_;
+  std::optional<away_task> task_;
+};
+
+} // namespace troupe::detail

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/detail/loop.hpp>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace troupe::detail {
+
+/// What the actor side needs from the runtime and the other way round. The only
+/// seam between the loops and CAF; made when the first task becomes an actor.
+class actor_host {
+public:
+  virtual ~actor_host() = default;
+};
+
+/// The loops of one program and their threads.
+class runtime {
+public:
+  /// Starts `loops` threads (0: one per core). Throws `std::system_error`.
+  runtime(unsigned loops, time_source* time, bool debug, bool handle_signals);
+
+  /// Stops the loops and joins their threads.
+  ~runtime();
+
+  runtime(const runtime&) = delete;
+  runtime& operator=(const runtime&) = delete;
+
+  [[nodiscard]] loop& at(std::size_t i) noexcept { return *loops_[i]; }
+  [[nodiscard]] std::size_t size() const noexcept { return loops_.size(); }
+  [[nodiscard]] bool debug() const noexcept { return debug_; }
+  [[nodiscard]] time_source* time() const noexcept { return time_; }
+
+  /// Runs `start` on the first loop, which begins the root task, and waits until
+  /// `root_ended`. Called by the thread that owns the runtime.
+  void run_root(task_block& root, inbox_node& start);
+  void root_ended() noexcept;
+
+  /// Cancels the root because of a signal. On the first loop.
+  void signalled(int number) noexcept;
+
+  /// The actor side; null as long as no task is an actor.
+  [[nodiscard]] actor_host* host() const noexcept { return host_.load(std::memory_order_acquire); }
+
+private:
+  struct impl;
+
+  void stop_threads() noexcept;
+
+  std::vector<std::unique_ptr<loop>> loops_;
+  time_source* time_;
+  bool debug_;
+  std::atomic<actor_host*> host_{nullptr};
+  std::unique_ptr<impl> impl_;
+};
+
+/// For the task tree: which runtimes there are, and the part below a nursery.
+void register_runtime(runtime& rt);
+void unregister_runtime(runtime& rt) noexcept;
+[[nodiscard]] std::string dump_below(const nursery& n);
+
+/// The number of the signal that has cancelled the last root, or 0.
+[[nodiscard]] int last_signal() noexcept;
+
+} // namespace troupe::detail

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/detail/runtime.hpp>
+#include <troupe/detail/child.hpp>
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+namespace troupe {
+
+/// How `run` sets the runtime up.
+struct run_options {
+  unsigned loops = 0;        ///< threads; 0: one per core
+  bool debug = false;        ///< slow steps and late nurseries are reported on stderr
+  bool handle_signals = false; ///< SIGINT and SIGTERM cancel the root, a second one exits at
+                               ///< once; SIGQUIT writes the task tree to stderr
+  detail::time_source* time = nullptr; ///< for tests: see troupe/testing/virtual_clock.hpp
+};
+
+namespace detail {
+
+template <class T, class F, class... Args>
+class root_task final : public child_base<T>, private inbox_node {
+public:
+  template <class Fn, class... As>
+  root_task(loop& home, Fn&& fn, As&&... args)
+    : child_base<T>(home, nullptr),
+      call_{std::forward<Fn>(fn), std::tuple<Args...>(std::forward<As>(args)...)} {}
+
+  T run_to_end(runtime& rt) {
+    rt.run_root(*this, *this);
+    if constexpr (std::is_void_v<T>)
+      this->result().take();
+    else
+      return this->result().take();
+  }
+
+private:
+  void run() noexcept override {
+    try {
+      auto frame = call_().release();
+      this->begin(frame, frame.promise());
+    } catch (...) {
+      this->root().error = std::current_exception();
+      this->end(false);
+    }
+  }
+  void on_end() noexcept override { this->home().owner().root_ended(); }
+  void dispose() noexcept override {}
+
+  stored_call<F, Args...> call_;
+};
+
+} // namespace detail
+
+/// Starts the runtime, runs `fn(args...)`, a coroutine, as the root task on the
+/// first loop, waits for its end, and gives its result or throws its failure.
+/// Nothing of the runtime is left when it returns.
+///
+/// Throws `task_cancelled` if the root was cancelled (by a signal, for example),
+/// `std::system_error` if the threads or the loops cannot be set up.
+template <class F, class... Args>
+auto run(run_options options, F fn, Args... args) {
+  using value = typename detail::task_of<F, Args...>::value;
+  detail::runtime rt(options.loops, options.time, options.debug, options.handle_signals);
+  detail::root_task<value, F, Args...> root(rt.at(0), std::move(fn), std::move(args)...);
+  return root.run_to_end(rt);
+}
+
+template <class F, class... Args>
+  requires(!std::is_same_v<F, run_options>)
+auto run(F fn, Args... args) {
+  return run(run_options{}, std::move(fn), std::move(args)...);
+}
+
+namespace detail {
+
+/// The part of `main` that is the same for all programs.
+struct main_arguments {
+  run_options options;
+  std::optional<int> exit_code; // set: do not run, exit with this
+};
+[[nodiscard]] main_arguments parse_main_arguments(int& argc, char** argv);
+[[nodiscard]] int report_main_failure(const std::exception_ptr& error) noexcept;
+
+} // namespace detail
+
+/// `run` for a `main` function:
+///
+///     int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }
+///
+/// Takes `--loops N` and `--debug` out of the arguments and passes the others to
+/// `fn` if it wants them (`task<>(std::vector<std::string>)` or
+/// `task<int>(std::vector<std::string>)`). Gives the exit code: the value of a `task<int>`, 0 for a `task<>`, 1 after
+/// writing an uncaught failure as a tree to stderr, 128 plus the signal's number
+/// when SIGINT or SIGTERM has cancelled the root. A second signal exits at once;
+/// SIGQUIT writes the task tree to stderr.
+template <class F>
+int main(int argc, char** argv, F fn) {
+  auto arguments = detail::parse_main_arguments(argc, argv);
+  if (arguments.exit_code)
+    return *arguments.exit_code;
+  try {
+    std::vector<std::string> rest(argv, argv + argc);
+    if constexpr (std::is_invocable_v<F, std::vector<std::string>>) {
+      if constexpr (std::is_same_v<typename detail::task_of<F, std::vector<std::string>>::value, int>)
+        return run(arguments.options, std::move(fn), std::move(rest));
+      else
+        run(arguments.options, std::move(fn), std::move(rest));
+    } else {
+      if constexpr (std::is_same_v<typename detail::task_of<F>::value, int>)
+        return run(arguments.options, std::move(fn));
+      else
+        run(arguments.options, std::move(fn));
+    }
+    return 0;
+  } catch (...) {
+    return detail::report_main_failure(std::current_exception());
+  }
+}
+
+} // namespace troupe

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/// Everything but the test kit.
+
+#include <troupe/cancel_scope.hpp>
+#include <troupe/cleanup.hpp>
+#include <troupe/clock.hpp>
+#include <troupe/error.hpp>
+#include <troupe/exception_group.hpp>
+#include <troupe/nursery.hpp>
+#include <troupe/run.hpp>
+#include <troupe/task.hpp>
+#include <troupe/task_handle.hpp>
+#include <troupe/task_tree.hpp>
+#include <troupe/time.hpp>

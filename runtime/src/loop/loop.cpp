@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/detail/loop.hpp>
+#include <troupe/error.hpp>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <string>
+
+namespace troupe::detail {
+
+namespace {
+
+thread_local constinit loop* this_thread_loop = nullptr;
+
+/// How long the ready queue may run before sockets are looked at again.
+constexpr duration slice = std::chrono::microseconds(100);
+
+/// Stands in the inbox of a loop that is, or will soon be, asleep.
+class sleep_marker final : public inbox_node {
+  void run() noexcept override {}
+};
+constinit sleep_marker marker;
+
+inbox_node* asleep() noexcept {
+  return &marker;
+}
+
+} // namespace
+
+struct loop::io_state {
+  boost::asio::io_context context{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
+    context.get_executor()};
+  boost::asio::steady_timer timer{context};
+  time_point armed_for = time_point::max();
+};
+
+loop::loop(runtime& owner, unsigned index, time_source* time)
+  : owner_(&owner), time_(time), index_(index), io_(std::make_unique<io_state>()) {}
+
+loop::~loop() = default;
+
+loop* loop::current() noexcept {
+  return this_thread_loop;
+}
+
+boost::asio::io_context& loop::io() noexcept {
+  return io_->context;
+}
+
+void loop::run() noexcept {
+  this_thread_loop = this;
+  auto& io = io_->context;
+  for (;;) {
+    io.restart(); // before the pump: an interrupt after it must reach `run`
+    const bool more = run_slice();
+    if (more)
+      io.poll();
+    else if (stopping_.load(std::memory_order_acquire))
+      break;
+    else
+      io.run();
+  }
+  this_thread_loop = nullptr;
+}
+
+void loop::stop() noexcept {
+  stopping_.store(true, std::memory_order_release);
+  interrupt();
+}
+
+void loop::interrupt() noexcept {
+  io_->context.stop();
+}
+
+void loop::post(inbox_node& message) noexcept {
+  inbox_node* head = inbox_.load(std::memory_order_relaxed);
+  do {
+    message.next_ = head == asleep() ? nullptr : head;
+    // release: what the sender wrote is seen by the loop
+  } while (!inbox_.compare_exchange_weak(head, &message, std::memory_order_release,
+                                         std::memory_order_relaxed));
+  if (head == asleep())
+    interrupt();
+}
+
+bool loop::inbox_waiting() const noexcept {
+  const inbox_node* head = inbox_.load(std::memory_order_acquire);
+  return head && head != asleep();
+}
+
+void loop::drain_inbox() noexcept {
+  if (!inbox_waiting()) [[likely]]
+    return;
+  inbox_node* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+  inbox_node* in_order = nullptr;
+  while (newest) {
+    inbox_node* next = newest->next_;
+    newest->next_ = in_order;
+    in_order = newest;
+    newest = next;
+  }
+  while (in_order) {
+    inbox_node* next = in_order->next_;
+    in_order->run();
+    in_order = next;
+  }
+}
+
+void loop::fire_timers() noexcept {
+  const time_point at = now();
+  while (timer* t = timers_.pop_due(at))
+    t->expired();
+}
+
+void loop::pump() noexcept {
+  if (in_slice_)
+    return; // the slice that polled will see what is ready
+  if (run_slice())
+    io_->context.stop(); // back to `run`, which polls and goes on
+}
+
+/// Runs what is ready, for a slice of time. Returns true if something is left.
+bool loop::run_slice() noexcept {
+  in_slice_ = true;
+  const bool more = run_ready();
+  in_slice_ = false;
+  return more;
+}
+
+bool loop::run_ready() noexcept {
+  if (idle_) {
+    idle_ = false;
+    time_->busy(*this);
+  }
+  time_point end = time_point::max();
+  for (;;) {
+    for (unsigned n = batch; n != 0 && !ready_.empty(); --n) {
+      ready_node& next = ready_.pop_front();
+      if (next.what == ready_node::kind::task) [[likely]]
+        static_cast<task_block&>(next).run();
+      else
+        static_cast<ready_callback&>(next).run();
+    }
+    drain_inbox();
+    if (!timers_.empty())
+      fire_timers();
+    if (ready_.empty()) {
+      if (prepare_to_sleep())
+        return false;
+      continue;
+    }
+    const time_point at = clock::now();
+    if (end == time_point::max())
+      end = at + slice;
+    else if (at >= end)
+      return true;
+  }
+}
+
+/// Returns false if there is something to do after all.
+bool loop::prepare_to_sleep() noexcept {
+  inbox_node* expected = nullptr;
+  if (!inbox_.compare_exchange_strong(expected, asleep(), std::memory_order_acq_rel,
+                                      std::memory_order_acquire)
+      && expected != asleep())
+    return false;
+  if (time_) {
+    if (io_->context.poll() != 0 && !ready_.empty())
+      return false;
+    idle_ = true;
+    if (time_->idle(*this, timers_.next())) {
+      idle_ = false;
+      return false;
+    }
+    return true;
+  }
+  arm_io_timer(timers_.next());
+  return true;
+}
+
+/// One Asio timer stands for all of ours. It is only moved when the next
+/// deadline is earlier than what it is set to, or has become much later.
+void loop::arm_io_timer(time_point when) noexcept {
+  auto& io = *io_;
+  if (when >= io.armed_for || when == time_point::max())
+    return;
+  io.armed_for = when;
+  io.timer.expires_at(when);
+  io.timer.async_wait([this](const boost::system::error_code& error) {
+    if (error)
+      return; // moved to an earlier time
+    io_->armed_for = time_point::max();
+    pump();
+  });
+}
+
+std::coroutine_handle<> next_step(task_block& t, std::coroutine_handle<> h) noexcept {
+  t.home().next_step_ = h;
+  return std::noop_coroutine();
+}
+
+task_block* current_task_block() noexcept {
+  return this_thread_loop ? this_thread_loop->current_task() : nullptr;
+}
+
+task_block& require_current_task(const char* what) {
+  if (task_block* t = current_task_block())
+    return *t;
+  throw usage_error(std::string("troupe: ") + what + " was called outside of a task");
+}
+
+} // namespace troupe::detail

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/time.hpp>
+
+namespace troupe {
+
+namespace detail {
+
+bool sleep_awaiter::arm(task_block& t) {
+  loop& l = t.home();
+  if (relative_) {
+    const time_point now = l.now();
+    const duration d = when_.time_since_epoch();
+    if (d <= duration::zero())
+      return false;
+    when_ = d > time_point::max() - now ? time_point::max() : now + d;
+  } else if (when_ != time_point::max() && when_ <= l.now()) {
+    return false;
+  }
+  task_ = &t;
+  if (when_ != time_point::max())
+    l.timers().add(*this, when_);
+  return true;
+}
+
+} // namespace detail
+
+time_point current_time() noexcept {
+  const detail::loop* l = detail::loop::current();
+  return l ? l->now() : clock::now();
+}
+
+} // namespace troupe

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/error.hpp>
+#include <troupe/exception_group.hpp>
+#include <troupe/run.hpp>
+
+#include <charconv>
+#include <cstring>
+#include <iostream>
+#include <string_view>
+
+namespace troupe::detail {
+
+main_arguments parse_main_arguments(int& argc, char** argv) {
+  main_arguments result;
+  result.options.handle_signals = true;
+  int kept = 0;
+  for (int i = 0; i < argc; ++i) {
+    const std::string_view arg = argv[i];
+    std::string_view value;
+    if (i == 0) {
+      argv[kept++] = argv[i];
+    } else if (arg == "--") {
+      for (++i; i < argc; ++i)
+        argv[kept++] = argv[i];
+    } else if (arg == "--debug") {
+      result.options.debug = true;
+    } else if (arg == "--loops" || arg.starts_with("--loops=")) {
+      if (arg.size() > 7)
+        value = arg.substr(8);
+      else if (i + 1 < argc)
+        value = argv[++i];
+      unsigned loops = 0;
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), loops);
+      if (error != std::errc() || end != value.data() + value.size() || loops == 0
+          || loops > 1024) {
+        std::cerr << argv[0] << ": --loops takes a number from 1 to 1024, not '" << value << "'\n";
+        result.exit_code = 2;
+        return result;
+      }
+      result.options.loops = loops;
+    } else {
+      argv[kept++] = argv[i];
+    }
+  }
+  argc = kept;
+  return result;
+}
+
+int report_main_failure(const std::exception_ptr& error) noexcept {
+  try {
+    try {
+      std::rethrow_exception(error);
+    } catch (const task_cancelled&) {
+      if (const int number = last_signal())
+        return 128 + number;
+      print_tree(std::cerr, error, "main");
+    } catch (...) {
+      print_tree(std::cerr, error, "main");
+    }
+  } catch (...) { // NOLINT(bugprone-empty-catch): stderr is gone; the exit code is left
+  }
+  return 1;
+}
+
+} // namespace troupe::detail

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/detail/loop.hpp>
+#include <troupe/detail/runtime.hpp>
+#include <troupe/detail/task_extras.hpp>
+#include <troupe/nursery.hpp>
+
+#include <cstring>
+
+namespace troupe::detail {
+
+namespace {
+
+/// "task<> a::child(std::string)" -> "a::child"; lambdas keep what encloses them.
+std::string short_name(std::string_view full) {
+  if (const auto with = full.find(" [with "); with != full.npos)
+    full = full.substr(0, with);
+  // the parameter list: the last top-level parenthesis
+  std::size_t end = full.size();
+  if (!full.empty() && full.back() == ')') {
+    int depth = 0;
+    for (std::size_t i = full.size(); i-- > 0;) {
+      if (full[i] == ')')
+        ++depth;
+      else if (full[i] == '(' && --depth == 0) {
+        end = i;
+        break;
+      }
+    }
+  }
+  // the result type: up to the last blank outside of brackets
+  std::size_t begin = 0;
+  int depth = 0;
+  for (std::size_t i = 0; i < end; ++i) {
+    const char c = full[i];
+    if (c == '<' || c == '(')
+      ++depth;
+    else if (c == '>' || c == ')')
+      --depth;
+    else if (c == ' ' && depth == 0)
+      begin = i + 1;
+  }
+  return std::string(full.substr(begin, end - begin));
+}
+
+} // namespace
+
+task_block::task_block(loop& home, nursery* owner) noexcept
+  : ready_node(kind::task), loop_(&home), nursery_(owner) {}
+
+task_block::~task_block() {
+  delete extras_;
+}
+
+task_extras& task_block::need_extras() {
+  if (!extras_)
+    extras_ = new task_extras;
+  return *extras_;
+}
+
+std::string task_block::name() const {
+  if (extras_ && !extras_->name.empty())
+    return extras_->name;
+  return short_name(function_name_);
+}
+
+void task_block::name(std::string given) {
+  need_extras().name = std::move(given);
+}
+
+void task_block::copy_identity(task_block& other) {
+  other.function_name_ = function_name_;
+  if (!extras_)
+    return;
+  auto& theirs = other.need_extras();
+  theirs.name = extras_->name;
+  theirs.locals = extras_->locals;
+  theirs.inherited_deadline = extras_->inherited_deadline;
+}
+
+void task_block::load_home() noexcept {
+  loop_->load(1);
+}
+
+// -- life ---------------------------------------------------------------------------
+
+void task_block::begin(std::coroutine_handle<> frame, frame_promise& promise) noexcept {
+  frame_link& link = root();
+  link.child = frame;
+  link.hook = this;
+  link.join(promise, nullptr, this);
+  function_name_ = promise.where.function_name();
+  resume_ = frame;
+  loop_->load(1);
+  if (!nursery_)
+    loop_->roots_.push_back(*this);
+  loop_->push(*this);
+}
+
+std::coroutine_handle<> task_block::completed(task_block&) noexcept {
+  // Not from within the frame that ends here: it is destroyed first.
+  loop_->finished_ = this;
+  return std::noop_coroutine();
+}
+
+unwind_step task_block::unwound(task_block&) noexcept {
+  return unwind_step::destroy;
+}
+
+void task_block::finish() noexcept {
+  std::exchange(root().child, {}).destroy();
+  end(false);
+}
+
+void task_block::end(bool by_cancellation) noexcept {
+  waiting_for_ = nullptr;
+  resume_ = {};
+  state_ = task_state::ended;
+  ended_cancelled_ = by_cancellation;
+  loop_->load(static_cast<std::size_t>(-1));
+  if (!nursery_)
+    list_node<sibling_tag>::unlink();
+  if (extras_) [[unlikely]]
+    while (join_wait* j = extras_->joiners.first()) {
+      j->unlink();
+      j->notify();
+    }
+  on_end();
+}
+
+/// Destroys the frames of the task from the inside out, up to where its
+/// cancellation ends. A loop, not a recursion: see frame_link.
+void task_block::unwind() noexcept {
+  state_ = task_state::running;
+  frame_promise* frame = &frame_promise::of(resume_);
+  for (;;) {
+    frame_link& link = *frame->link;
+    frame_promise* parent = link.parent;
+    std::exchange(link.child, {}).destroy();
+    const unwind_step step = link.hook ? link.hook->unwound(*this) : unwind_step::destroy;
+    if (step == unwind_step::wait)
+      return;
+    if (!parent)
+      return end(true);
+    if (step == unwind_step::resume) {
+      resume_ = parent->handle();
+      resume_.resume();
+      return;
+    }
+    frame = parent;
+  }
+}
+
+// -- cancellation -------------------------------------------------------------------
+
+bool task_block::cancelled_at_root() const noexcept {
+  return self_cancelled_ || (nursery_ && !service_ && scope_access::effective(nursery_->scope_));
+}
+
+void task_block::deliver_cancellation() noexcept {
+  switch (state_) {
+    case task_state::waiting:
+      state_ = task_state::aborting;
+      if (waiting_for_->withdraw())
+        schedule_unwind();
+      break;
+    case task_state::ready_yield:
+      state_ = task_state::ready_unwind;
+      break;
+    default:
+      break; // it has a result on its way, or will see it at its next checkpoint
+  }
+}
+
+void task_block::cancel(std::string_view why) noexcept {
+  cancel(cancel_cause::requested, why);
+}
+
+void task_block::cancel(cancel_cause cause, std::string_view why) noexcept {
+  if (self_cancelled_ || ended())
+    return;
+  self_cancelled_ = true;
+  try {
+    need_extras().reason = make_reason(cause, why, {});
+  } catch (...) { // NOLINT(bugprone-empty-catch): works without a reason
+  }
+  cancellation_walk::update(*this);
+}
+
+task_block* parent_of(const task_block& t) noexcept {
+  return t.owner() ? tree_access::parent(*t.owner()) : nullptr;
+}
+
+void task_block::report_to_owner() noexcept {
+  nursery_access::child_ended(*nursery_, *this);
+}
+
+// -- waiting for the end ---------------------------------------------------------------
+
+void join_wait::enlist() {
+  target_->need_extras().joiners.push_back(*this);
+}
+
+void throw_task_cancelled(task_block& t) {
+  std::string text = "troupe: task '" + t.name() + "' was cancelled";
+  if (t.extras() && t.extras()->reason)
+    text += ": " + to_string(*t.extras()->reason);
+  throw task_cancelled(text);
+}
+
+void set_task_name(task_block& t, std::string name) {
+  t.name(std::move(name));
+}
+
+} // namespace troupe::detail
