@@ -17,7 +17,10 @@ namespace troupe {
 
 namespace detail {
 class nursery_hook;
-}
+class remote_scope;
+} // namespace detail
+
+class canceller;
 
 /// Who or what has cancelled a scope.
 enum class cancel_cause {
@@ -51,7 +54,7 @@ struct cancel_reason {
 ///
 /// Scopes are opened by `with_cancel_scope`, `move_on_after`, `fail_after` and
 /// their kin, and live until these return. All members are for the loop that
-/// opened the scope.
+/// opened the scope; `remote` gives a handle for other threads.
 ///
 /// After Trio's `CancelScope`.
 class cancel_scope : private detail::timer {
@@ -88,6 +91,10 @@ public:
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   void name(std::string n) { name_ = std::move(n); }
 
+  /// A handle that any thread may use to cancel this scope. Throws
+  /// `std::bad_alloc`, and `usage_error` if the scope has not been entered.
+  [[nodiscard]] canceller remote();
+
 private:
   friend class nursery;
   friend class detail::task_block;
@@ -109,10 +116,26 @@ private:
   time_point deadline_ = time_point::max();
   std::unique_ptr<cancel_reason> reason_;
   std::string name_;
+  std::shared_ptr<detail::remote_scope> remote_; // null until asked for
   bool called_ = false;
   bool effective_ = false; // a checkpoint directly inside would be cancelled
   bool shield_ = false;
   bool queued_ = false;
+};
+
+/// Cancels a scope from any thread: a copyable handle, which may outlive the
+/// scope and then does nothing.
+class canceller {
+public:
+  /// Asks the scope's loop to cancel it, and returns at once. Idempotent. Throws
+  /// `std::bad_alloc`.
+  void cancel(std::string_view why = {}) const;
+
+private:
+  friend class cancel_scope;
+  explicit canceller(std::shared_ptr<detail::remote_scope> s) noexcept : scope_(std::move(s)) {}
+
+  std::shared_ptr<detail::remote_scope> scope_;
 };
 
 /// What a scoped body gives: true or a value if it ran to its end, false or

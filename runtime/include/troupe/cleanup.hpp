@@ -59,7 +59,6 @@ private:
   frame_link cleanup_;
   bool body_cut_off_ = false;
   bool abandoned_ = false;
-  std::string abandoned_in_;
 };
 
 template <class Body, class Cleanup>

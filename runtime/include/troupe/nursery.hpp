@@ -147,6 +147,9 @@ private:
   template <class F, class... Args>
   auto launch(bool service, F fn, Args... args);
 
+  template <class F, class... Args>
+  auto make_child(F fn, Args... args);
+
   void open(detail::task_block& parent, detail::nursery_hook& hook);
   void child_ended(detail::task_block& child) noexcept;
   bool offer_to_handlers(detail::task_block& child) noexcept;

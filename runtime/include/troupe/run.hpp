@@ -116,7 +116,7 @@ int main(int argc, char** argv, F fn) {
       else
         run(arguments.options, std::move(fn));
     }
-    return 0;
+    return detail::last_signal() ? 128 + detail::last_signal() : 0;
   } catch (...) {
     return detail::report_main_failure(std::current_exception());
   }

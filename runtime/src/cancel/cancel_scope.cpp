@@ -4,6 +4,7 @@
 #include <troupe/nursery.hpp>
 
 #include <algorithm>
+#include <mutex>
 
 namespace troupe {
 
@@ -125,8 +126,49 @@ void throw_timeout(const cancel_scope& scope) {
   const cancel_reason* why = scope.reason();
   if (why && why->cause != cancel_cause::deadline)
     throw task_cancelled("troupe: '" + scope.name() + "' was cancelled: " + to_string(*why));
-  throw timeout_error("troupe: '" + scope.name() + "' did not end before its deadline");
+  std::string text = "troupe: '" + scope.name() + "' did not end before its deadline";
+  if (why && !why->message.empty())
+    text += "; it was " + why->message;
+  throw timeout_error(text);
 }
+
+/// What other threads hold of a scope. The mutex orders a cancel from outside
+/// with the scope's end, after which its loop may be gone.
+class remote_scope : public std::enable_shared_from_this<remote_scope> {
+public:
+  remote_scope(cancel_scope& s, loop& home) noexcept : scope_(&s), home_(&home) {}
+
+  void cancel(std::string_view why) {
+    auto message = std::make_unique<request>();
+    message->scope = shared_from_this();
+    message->why = why;
+    const std::lock_guard lock(mutex_);
+    if (scope_)
+      home_->post(*message.release());
+  }
+
+  void close() noexcept {
+    const std::lock_guard lock(mutex_);
+    scope_ = nullptr;
+  }
+
+private:
+  struct request final : inbox_node {
+    std::shared_ptr<remote_scope> scope;
+    std::string why;
+
+    void run() noexcept override {
+      const std::unique_ptr<request> self(this);
+      // on the home loop, which alone writes scope_
+      if (scope->scope_)
+        scope->scope_->cancel(why);
+    }
+  };
+
+  std::mutex mutex_;
+  cancel_scope* scope_;
+  loop* home_;
+};
 
 std::coroutine_handle<> scope_hook::completed(task_block& t) noexcept {
   scope_.leave();
@@ -163,6 +205,8 @@ void cancel_scope::enter(detail::task_block& t) {
 void cancel_scope::leave() noexcept {
   if (armed())
     task_->home().timers().remove(*this);
+  if (remote_)
+    std::exchange(remote_, nullptr)->close();
   detail::task_block& t = *task_;
   task_ = nullptr;
   t.scope(outer_);
@@ -192,7 +236,26 @@ void cancel_scope::cancel(cancel_cause cause, std::string_view why,
 }
 
 void cancel_scope::expired() noexcept {
-  cancel(cancel_cause::deadline, {});
+  // What is cut off here is known only now.
+  const detail::suspension* cut = task_->waiting_for();
+  try {
+    cancel(cancel_cause::deadline,
+           cut ? std::string("waiting for ") + cut->waits_for() : std::string());
+  } catch (const std::bad_alloc&) {
+    cancel(cancel_cause::deadline, {});
+  }
+}
+
+canceller cancel_scope::remote() {
+  if (!task_)
+    throw usage_error("troupe: remote() of a scope that nobody is in");
+  if (!remote_)
+    remote_ = std::make_shared<detail::remote_scope>(*this, task_->home());
+  return canceller(remote_);
+}
+
+void canceller::cancel(std::string_view why) const {
+  scope_->cancel(why);
 }
 
 void cancel_scope::deadline(time_point when) {

@@ -58,8 +58,8 @@ void cleanup_hook::check() {
   std::exception_ptr failed = cleanup_.error;
   if (abandoned_ && !failed) {
     std::string text = "troupe: the clean-up did not end within its time and was cut off";
-    if (!abandoned_in_.empty())
-      text += " while it waited for " + abandoned_in_;
+    if (const cancel_reason* why = scope_.reason(); why && !why->message.empty())
+      text += " while " + why->message;
     failed = std::make_exception_ptr(cleanup_timeout(text));
   }
   if (!failed)

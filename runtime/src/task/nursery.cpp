@@ -267,11 +267,11 @@ start_wait::~start_wait() {
     child_->release();
 }
 
-void start_wait::await_child(task_block& caller, task_block& child) {
-  caller_ = &caller;
+void start_wait::expect(task_block& caller, task_block& child) {
   child.need_extras().starter = this;
   child.starting_ = true;
   child.add_ref();
+  caller_ = &caller;
   child_ = &child;
 }
 

@@ -182,7 +182,7 @@ public:
 
 protected:
   ~start_wait();
-  void await_child(task_block& caller, task_block& child);
+  void expect(task_block& caller, task_block& child);
   [[noreturn]] void throw_not_started();
 
   task_block* caller_ = nullptr;
@@ -293,9 +293,10 @@ struct stored_status {
 /// For the parts of the runtime that start tasks by themselves.
 struct nursery_access {
   template <class F, class... Args>
-  static auto launch(nursery& n, bool service, F fn, Args... args) {
-    return n.launch(service, std::move(fn), std::move(args)...);
+  static auto make_child(nursery& n, F fn, Args... args) {
+    return n.make_child(std::move(fn), std::move(args)...);
   }
+  static void adopt(nursery& n, task_block& child) noexcept { n.adopt(child, false); }
   static void child_ended(nursery& n, task_block& child) noexcept { n.child_ended(child); }
 };
 
@@ -314,12 +315,14 @@ public:
       return true;
     auto child = std::apply(
       [&](auto&... args) {
-        return nursery_access::launch(nursery_, false, std::move(fn_),
-                                      stored_status<T>{task_status<T>(*this, slot_)},
-                                      std::move(args)...);
+        return nursery_access::make_child(nursery_, std::move(fn_),
+                                          stored_status<T>{task_status<T>(*this, slot_)},
+                                          std::move(args)...);
       },
       args_);
-    await_child(caller, child.block());
+    expect(caller, *child); // all that can fail comes before the child begins
+    child->start();
+    nursery_access::adopt(nursery_, *child.release());
     caller.wait(h, *this);
     return true;
   }
@@ -344,18 +347,23 @@ private:
 
 template <class F, class... Args>
 auto nursery::launch(bool service, F fn, Args... args) {
-  detail::loop& home = check_open("start_soon");
+  auto child = make_child(std::move(fn), std::move(args)...);
+  child->start();
+  adopt(*child, service);
+  return task_handle(*child.release());
+}
+
+template <class F, class... Args>
+auto nursery::make_child(F fn, Args... args) {
+  detail::loop& home = check_open("starting a task");
   if constexpr (detail::is_named<F>) {
-    auto handle = launch(service, std::move(fn.fn), std::move(args)...);
-    handle.block().name(std::move(fn.name));
-    return handle;
+    auto child = make_child(std::move(fn.fn), std::move(args)...);
+    child->name(std::move(fn.name));
+    return child;
   } else {
     using value = typename detail::task_of<F, Args...>::value;
     using block = detail::child_block<value, F, Args...>;
-    auto child = std::make_unique<block>(home, this, std::move(fn), std::move(args)...);
-    child->start();
-    adopt(*child, service);
-    return task_handle<value>(*child.release());
+    return std::make_unique<block>(home, this, std::move(fn), std::move(args)...);
   }
 }
 
