@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include <cstdio>
 #include <string>
 
 namespace troupe::detail {
@@ -13,6 +14,9 @@ namespace troupe::detail {
 namespace {
 
 thread_local constinit loop* this_thread_loop = nullptr;
+
+/// In debug mode, a step that keeps the loop for this long is reported.
+constexpr duration slow_step = std::chrono::milliseconds(100);
 
 /// How long the ready queue may run before sockets are looked at again.
 constexpr duration slice = std::chrono::microseconds(100);
@@ -37,8 +41,9 @@ struct loop::io_state {
   time_point armed_for = time_point::max();
 };
 
-loop::loop(runtime& owner, unsigned index, time_source* time)
-  : owner_(&owner), time_(time), index_(index), io_(std::make_unique<io_state>()) {}
+loop::loop(runtime& owner, unsigned index, time_source* time, bool debug)
+  : owner_(&owner), time_(time), index_(index), debug_(debug),
+    io_(std::make_unique<io_state>()) {}
 
 loop::~loop() = default;
 
@@ -139,9 +144,12 @@ bool loop::run_ready() noexcept {
   for (;;) {
     for (unsigned n = batch; n != 0 && !ready_.empty(); --n) {
       ready_node& next = ready_.pop_front();
-      if (next.what == ready_node::kind::task) [[likely]]
-        static_cast<task_block&>(next).run();
-      else
+      if (next.what == ready_node::kind::task) [[likely]] {
+        if (debug_) [[unlikely]]
+          run_timed(static_cast<task_block&>(next));
+        else
+          static_cast<task_block&>(next).run();
+      } else
         static_cast<ready_callback&>(next).run();
     }
     drain_inbox();
@@ -158,6 +166,17 @@ bool loop::run_ready() noexcept {
     else if (at >= end)
       return true;
   }
+}
+
+/// Names the task that has kept all others of its loop waiting.
+void loop::run_timed(task_block& t) noexcept {
+  const std::string name = name_or_empty(t); // it may be gone afterwards
+  const auto before = clock::now();
+  t.run();
+  const auto took = clock::now() - before;
+  if (took >= slow_step)
+    std::fprintf(stderr, "troupe: task '%s' held its loop for %.3f s without a checkpoint\n",
+                 name.c_str(), std::chrono::duration<double>(took).count());
 }
 
 /// Returns false if there is something to do after all.

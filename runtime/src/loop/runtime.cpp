@@ -56,7 +56,7 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
   if (loops == 0)
     loops = std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < loops; ++i)
-    loops_.push_back(std::make_unique<loop>(*this, i, time));
+    loops_.push_back(std::make_unique<loop>(*this, i, time, debug));
   last_root_signal = 0;
   if (handle_signals) {
     impl_->signals = std::make_unique<boost::asio::signal_set>(loops_[0]->io(), SIGINT, SIGTERM,

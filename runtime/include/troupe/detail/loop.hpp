@@ -41,7 +41,7 @@ private:
 /// `epoll_wait` serves a round.
 class loop {
 public:
-  loop(runtime& owner, unsigned index, time_source* time);
+  loop(runtime& owner, unsigned index, time_source* time, bool debug);
   ~loop();
   loop(const loop&) = delete;
   loop& operator=(const loop&) = delete;
@@ -102,6 +102,7 @@ private:
 
   bool run_slice() noexcept;
   bool run_ready() noexcept;
+  void run_timed(task_block& t) noexcept;
   void drain_inbox() noexcept;
   void fire_timers() noexcept;
   bool prepare_to_sleep() noexcept;
@@ -121,6 +122,7 @@ private:
   unsigned index_;
   bool idle_ = false; // reported to time_
   bool in_slice_ = false;
+  const bool debug_; // report slow steps
   timer_heap timers_;
   std::unique_ptr<io_state> io_;
   std::atomic<std::size_t> load_{0};
