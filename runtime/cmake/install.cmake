@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# What `cmake --install` and CPack ship.
+include(CMakePackageConfigHelpers)
+
+set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
+install(TARGETS troupe_runtime troupe_actors EXPORT troupe-targets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(EXPORT troupe-targets NAMESPACE troupe:: DESTINATION ${_package_dir})
+configure_package_config_file(runtime/cmake/troupe-config.cmake.in
+  ${PROJECT_BINARY_DIR}/troupe-config.cmake INSTALL_DESTINATION ${_package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/troupe-config-version.cmake
+  COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/troupe-config.cmake
+              ${PROJECT_BINARY_DIR}/troupe-config-version.cmake
+              runtime/cmake/FindCAF.cmake DESTINATION ${_package_dir})
+
+# The .pc file sits in <prefix>/<libdir>/pkgconfig and finds the rest from there.
+string(REGEX REPLACE "[^/]+" ".." _up "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+set(CMAKE_INSTALL_LIBDIR_FROM_PC ${CMAKE_INSTALL_LIBDIR})
+configure_file(runtime/cmake/troupe.pc.in ${PROJECT_BINARY_DIR}/troupe.pc @ONLY)
+file(READ ${PROJECT_BINARY_DIR}/troupe.pc _pc)
+string(REPLACE "\${pcfiledir}/../.." "\${pcfiledir}/${_up}" _pc "${_pc}")
+file(WRITE ${PROJECT_BINARY_DIR}/troupe.pc "${_pc}")
+install(FILES ${PROJECT_BINARY_DIR}/troupe.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME libtroupe-dev)
+set(CPACK_PACKAGE_CONTACT "The troupe authors <troupe@localhost>")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "libcaf-dev (>= 0.17.6), libboost1.81-dev, libssl-dev")
+set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
+include(CPack)

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Compiles and runs every C++ program (a block with a main) in README.md and docs/."""
+
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+build = ROOT / sys.argv[1]
+failed = 0
+count = 0
+for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    for block in re.findall(r"```cpp\n(.*?)```", page.read_text(), re.S):
+        if "int main(" not in block:
+            continue
+        count += 1
+        with tempfile.TemporaryDirectory() as tmp:
+            source = pathlib.Path(tmp) / "program.cpp"
+            source.write_text(block)
+            compiled = subprocess.run(
+                ["g++", "-std=c++20", "-O1", f"-I{ROOT}/runtime/include", str(source), "-o",
+                 f"{tmp}/program", f"{build}/runtime/libtroupe_runtime.a", "-lcaf_core", "-pthread"],
+                capture_output=True, text=True)
+            if compiled.returncode == 0:
+                compiled = subprocess.run([f"{tmp}/program"], capture_output=True, text=True,
+                                          timeout=60)
+            if compiled.returncode != 0:
+                failed += 1
+                print(f"{page.relative_to(ROOT)}: program {count}:\n{compiled.stdout}{compiled.stderr}")
+print(f"-- {count - failed} of {count} programs of the docs run")
+sys.exit(1 if failed or count == 0 else 0)
