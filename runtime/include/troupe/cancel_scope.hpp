@@ -108,10 +108,10 @@ private:
   void expired() noexcept final;
   void cancel(cancel_cause cause, std::string_view why, std::string_view origin) noexcept;
 
-  cancel_scope* outer_ = nullptr;         // the next scope of the same task
-  detail::task_block* task_ = nullptr;    // who is inside; null before and after
-  nursery* nursery_ = nullptr;            // whose scope it is, if it is a nursery's
-  cancel_scope* next_changed_ = nullptr;  // see cancellation_walk
+  cancel_scope* outer_ = nullptr;        // the next scope of the same task
+  detail::task_block* task_ = nullptr;   // who is inside; null before and after
+  nursery* nursery_ = nullptr;           // whose scope it is, if it is a nursery's
+  cancel_scope* next_changed_ = nullptr; // see cancellation_walk
   cancel_scope* next_outside_in_ = nullptr;
   time_point deadline_ = time_point::max();
   std::unique_ptr<cancel_reason> reason_;

@@ -27,8 +27,8 @@ struct nursery_access;
 
 /// What can be asked of a nursery when it is opened.
 struct nursery_options {
-  std::string name = {};          ///< for messages and the task tree
-  bool always_group = false;      ///< throw an `exception_group` even for a single failure
+  std::string name = {};               ///< for messages and the task tree
+  bool always_group = false;           ///< throw an `exception_group` even for a single failure
   duration watchdog = duration::max(); ///< after the body has ended, how long the children may
                                        ///< take before the task tree is written to stderr
 };

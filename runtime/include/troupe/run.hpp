@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <troupe/detail/runtime.hpp>
 #include <troupe/detail/child.hpp>
+#include <troupe/detail/runtime.hpp>
 
 #include <exception>
 #include <optional>
@@ -13,8 +13,8 @@ namespace troupe {
 
 /// How `run` sets the runtime up.
 struct run_options {
-  unsigned loops = 0;        ///< threads; 0: one per core
-  bool debug = false;        ///< slow steps and late nurseries are reported on stderr
+  unsigned loops = 0;          ///< threads; 0: one per core
+  bool debug = false;          ///< slow steps and late nurseries are reported on stderr
   bool handle_signals = false; ///< SIGINT and SIGTERM cancel the root, a second one exits at
                                ///< once; SIGQUIT writes the task tree to stderr
   detail::time_source* time = nullptr; ///< for tests: see troupe/testing/virtual_clock.hpp
@@ -27,8 +27,8 @@ class root_task final : public child_base<T>, private inbox_node {
 public:
   template <class Fn, class... As>
   root_task(loop& home, Fn&& fn, As&&... args)
-    : child_base<T>(home, nullptr),
-      call_{std::forward<Fn>(fn), std::tuple<Args...>(std::forward<As>(args)...)} {}
+    : child_base<T>(home, nullptr), call_{std::forward<Fn>(fn),
+                                          std::tuple<Args...>(std::forward<As>(args)...)} {}
 
   T run_to_end(runtime& rt) {
     rt.run_root(*this, *this);
@@ -72,9 +72,7 @@ auto run(run_options options, F fn, Args... args) {
 
 template <class F, class... Args>
   requires(!std::is_same_v<F, run_options>)
-auto run(F fn, Args... args) {
-  return run(run_options{}, std::move(fn), std::move(args)...);
-}
+auto run(F fn, Args... args) { return run(run_options{}, std::move(fn), std::move(args)...); }
 
 namespace detail {
 
@@ -94,8 +92,8 @@ struct main_arguments {
 ///
 /// Takes `--loops N` and `--debug` out of the arguments and passes the others to
 /// `fn` if it wants them (`task<>(std::vector<std::string>)` or
-/// `task<int>(std::vector<std::string>)`). Gives the exit code: the value of a `task<int>`, 0 for a `task<>`, 1 after
-/// writing an uncaught failure as a tree to stderr, 128 plus the signal's number
+/// `task<int>(std::vector<std::string>)`). Gives the exit code: the value of a `task<int>`, 0 for a
+/// `task<>`, 1 after writing an uncaught failure as a tree to stderr, 128 plus the signal's number
 /// when SIGINT or SIGTERM has cancelled the root. A second signal exits at once;
 /// SIGQUIT writes the task tree to stderr.
 template <class F>
@@ -106,7 +104,8 @@ int main(int argc, char** argv, F fn) {
   try {
     std::vector<std::string> rest(argv, argv + argc);
     if constexpr (std::is_invocable_v<F, std::vector<std::string>>) {
-      if constexpr (std::is_same_v<typename detail::task_of<F, std::vector<std::string>>::value, int>)
+      if constexpr (std::is_same_v<typename detail::task_of<F, std::vector<std::string>>::value,
+                                   int>)
         return run(arguments.options, std::move(fn), std::move(rest));
       else
         run(arguments.options, std::move(fn), std::move(rest));

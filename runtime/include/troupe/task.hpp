@@ -19,7 +19,9 @@ namespace detail {
 /// What may be awaited in a task: the library's own awaitables say so with a
 /// member type. Others do not know about cancellation.
 template <class T>
-concept awaitable_in_task = requires { typename std::remove_cvref_t<T>::troupe_awaitable; };
+concept awaitable_in_task = requires {
+  typename std::remove_cvref_t<T>::troupe_awaitable;
+};
 
 /// An awaiter that stays where it is: g++ 12 copies what await_transform returns
 /// by reference.
@@ -39,9 +41,7 @@ template <class T>
 struct task_promise_base : frame_promise {
   template <class U = T>
     requires std::constructible_from<T, U&&>
-  void return_value(U&& value) {
-    static_cast<result_link<T>*>(link)->set(std::forward<U>(value));
-  }
+  void return_value(U&& value) { static_cast<result_link<T>*>(link)->set(std::forward<U>(value)); }
 };
 
 template <>
@@ -75,8 +75,7 @@ struct task_promise : task_promise_base<T> {
 template <class T>
 class [[nodiscard]] task_awaiter : public result_link<T> {
 public:
-  explicit task_awaiter(std::coroutine_handle<task_promise<T>> h) noexcept
-    : result_link<T>(h) {}
+  explicit task_awaiter(std::coroutine_handle<task_promise<T>> h) noexcept : result_link<T>(h) {}
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -111,7 +110,7 @@ public:
   using value_type = T;
   using troupe_awaitable = void;
 
-  task(task&& other) noexcept : frame_(std::exchange(other.frame_, {})) {}
+  task(task && other) noexcept : frame_(std::exchange(other.frame_, {})) {}
   task& operator=(task&& other) noexcept {
     task(std::move(other)).swap(*this);
     return *this;
@@ -121,16 +120,14 @@ public:
       frame_.destroy();
   }
 
-  void swap(task& other) noexcept { std::swap(frame_, other.frame_); }
+  void swap(task & other) noexcept { std::swap(frame_, other.frame_); }
 
   /// Runs the coroutine as a part of the awaiting task; gives its result or
   /// throws what it has thrown. Not a checkpoint by itself.
-  auto operator co_await() && noexcept {
-    return detail::task_awaiter<T>{std::exchange(frame_, {})};
-  }
+  auto operator co_await()&& noexcept { return detail::task_awaiter<T>{std::exchange(frame_, {})}; }
 
   /// Gives the coroutine away. For the runtime.
-  [[nodiscard]] std::coroutine_handle<promise_type> release() && noexcept {
+  [[nodiscard]] std::coroutine_handle<promise_type> release()&& noexcept {
     return std::exchange(frame_, {});
   }
 

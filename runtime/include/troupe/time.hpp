@@ -68,9 +68,7 @@ struct [[nodiscard]] checkpoint_awaiter {
 
 /// A checkpoint and nothing else: lets the other tasks of the loop run, and is
 /// where cancellation reaches a task that computes for long.
-[[nodiscard]] inline auto checkpoint() noexcept {
-  return detail::checkpoint_awaiter{};
-}
+[[nodiscard]] inline auto checkpoint() noexcept { return detail::checkpoint_awaiter{}; }
 
 /// Sleeps for `d`, or until `when`; never shorter. A checkpoint, also when the
 /// time has passed already. Throws `std::bad_alloc`.

@@ -12,12 +12,12 @@ namespace {
 
 const char* cause_text(cancel_cause cause) noexcept {
   switch (cause) {
-    case cancel_cause::requested: return "requested";
-    case cancel_cause::deadline: return "deadline";
-    case cancel_cause::sibling_failed: return "sibling failed";
-    case cancel_cause::signal: return "signal";
-    case cancel_cause::exit_message: return "exit message";
-    case cancel_cause::shutdown: return "shutdown";
+  case cancel_cause::requested: return "requested";
+  case cancel_cause::deadline: return "deadline";
+  case cancel_cause::sibling_failed: return "sibling failed";
+  case cancel_cause::signal: return "signal";
+  case cancel_cause::exit_message: return "exit message";
+  case cancel_cause::shutdown: return "shutdown";
   }
   return "unknown";
 }
@@ -91,25 +91,15 @@ void cancellation_walk::update(task_block& first) noexcept {
 
 // -- entering and leaving -------------------------------------------------------
 
-void scope_access::enter(cancel_scope& s, task_block& t) {
-  s.enter(t);
-}
+void scope_access::enter(cancel_scope& s, task_block& t) { s.enter(t); }
 
-void scope_access::leave(cancel_scope& s) noexcept {
-  s.leave();
-}
+void scope_access::leave(cancel_scope& s) noexcept { s.leave(); }
 
-bool scope_access::effective(const cancel_scope& s) noexcept {
-  return s.effective_;
-}
+bool scope_access::effective(const cancel_scope& s) noexcept { return s.effective_; }
 
-cancel_scope* scope_access::outer(const cancel_scope& s) noexcept {
-  return s.outer_;
-}
+cancel_scope* scope_access::outer(const cancel_scope& s) noexcept { return s.outer_; }
 
-nursery* scope_access::nursery_of(const cancel_scope& s) noexcept {
-  return s.nursery_;
-}
+nursery* scope_access::nursery_of(const cancel_scope& s) noexcept { return s.nursery_; }
 
 void open_scope(cancel_scope& scope, scope_options& options, task_block& t) {
   scope.name(std::move(options.name));
@@ -213,9 +203,7 @@ void cancel_scope::leave() noexcept {
   t.cancellation_is(outer_ ? outer_->effective_ : t.cancelled_at_root());
 }
 
-void cancel_scope::cancel(std::string_view why) noexcept {
-  cancel(cancel_cause::requested, why);
-}
+void cancel_scope::cancel(std::string_view why) noexcept { cancel(cancel_cause::requested, why); }
 
 void cancel_scope::cancel(cancel_cause cause, std::string_view why) noexcept {
   cancel(cause, why, {});
@@ -254,9 +242,7 @@ canceller cancel_scope::remote() {
   return canceller(remote_);
 }
 
-void canceller::cancel(std::string_view why) const {
-  scope_->cancel(why);
-}
+void canceller::cancel(std::string_view why) const { scope_->cancel(why); }
 
 void cancel_scope::deadline(time_point when) {
   if (task_ && !called_) {
@@ -279,9 +265,7 @@ void cancel_scope::shield(bool on) noexcept {
 
 // -- asking -----------------------------------------------------------------------
 
-bool is_cancelled() {
-  return detail::require_current_task("is_cancelled").cancelled();
-}
+bool is_cancelled() { return detail::require_current_task("is_cancelled").cancelled(); }
 
 time_point current_effective_deadline() {
   const detail::task_block* t = &detail::require_current_task("current_effective_deadline");

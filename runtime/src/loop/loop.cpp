@@ -27,9 +27,7 @@ class sleep_marker final : public inbox_node {
 };
 constinit sleep_marker marker;
 
-inbox_node* asleep() noexcept {
-  return &marker;
-}
+inbox_node* asleep() noexcept { return &marker; }
 
 } // namespace
 
@@ -42,18 +40,13 @@ struct loop::io_state {
 };
 
 loop::loop(runtime& owner, unsigned index, time_source* time, bool debug)
-  : owner_(&owner), time_(time), index_(index), debug_(debug),
-    io_(std::make_unique<io_state>()) {}
+  : owner_(&owner), time_(time), index_(index), debug_(debug), io_(std::make_unique<io_state>()) {}
 
 loop::~loop() = default;
 
-loop* loop::current() noexcept {
-  return this_thread_loop;
-}
+loop* loop::current() noexcept { return this_thread_loop; }
 
-boost::asio::io_context& loop::io() noexcept {
-  return io_->context;
-}
+boost::asio::io_context& loop::io() noexcept { return io_->context; }
 
 void loop::run() noexcept {
   this_thread_loop = this;
@@ -76,9 +69,7 @@ void loop::stop() noexcept {
   interrupt();
 }
 
-void loop::interrupt() noexcept {
-  io_->context.stop();
-}
+void loop::interrupt() noexcept { io_->context.stop(); }
 
 void loop::post(inbox_node& message) noexcept {
   inbox_node* head = inbox_.load(std::memory_order_relaxed);

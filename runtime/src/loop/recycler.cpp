@@ -10,7 +10,7 @@ namespace troupe::detail {
 namespace {
 
 constexpr std::size_t granule = 16;
-constexpr std::size_t classes = 64; // up to 1 KiB
+constexpr std::size_t classes = 64;  // up to 1 KiB
 constexpr std::uint32_t keep = 1024; // cached blocks a class
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -65,7 +65,7 @@ void* allocate(std::size_t bytes) {
       ++in_use;
       return f;
     }
-    void* fresh = ::operator new(c * granule);
+    void* fresh = ::operator new(c* granule);
     ++in_use;
     return fresh;
   }
@@ -90,8 +90,6 @@ void deallocate(void* block, std::size_t bytes) noexcept {
   ::operator delete(block);
 }
 
-long blocks_in_use() noexcept {
-  return in_use;
-}
+long blocks_in_use() noexcept { return in_use; }
 
 } // namespace troupe::detail

@@ -23,9 +23,7 @@ namespace {
 std::atomic<int> last_root_signal{0};
 
 /// Exits from a signal handler's stead, at once: the second Ctrl-C.
-[[noreturn]] void exit_now(int number) noexcept {
-  std::_Exit(128 + number);
-}
+[[noreturn]] void exit_now(int number) noexcept { std::_Exit(128 + number); }
 
 } // namespace
 
@@ -59,8 +57,8 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
     loops_.push_back(std::make_unique<loop>(*this, i, time, debug));
   last_root_signal = 0;
   if (handle_signals) {
-    impl_->signals = std::make_unique<boost::asio::signal_set>(loops_[0]->io(), SIGINT, SIGTERM,
-                                                               SIGQUIT);
+    impl_->signals =
+      std::make_unique<boost::asio::signal_set>(loops_[0]->io(), SIGINT, SIGTERM, SIGQUIT);
     impl_->await_signal(*this);
   }
   try {
@@ -114,9 +112,7 @@ void runtime::signalled(int number) noexcept {
     impl_->root->cancel(cancel_cause::signal, number == SIGINT ? "SIGINT" : "SIGTERM");
 }
 
-int last_signal() noexcept {
-  return last_root_signal;
-}
+int last_signal() noexcept { return last_root_signal; }
 
 loop& loop_at(loop& any, unsigned index) noexcept {
   runtime& rt = any.owner();

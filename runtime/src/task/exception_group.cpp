@@ -82,9 +82,7 @@ exception_group::exception_group(std::vector<failure> failures) : failures_(std:
   }
 }
 
-const char* exception_group::what() const noexcept {
-  return what_.c_str();
-}
+const char* exception_group::what() const noexcept { return what_.c_str(); }
 
 std::vector<exception_group::failure> exception_group::flatten() const {
   std::vector<failure> all;

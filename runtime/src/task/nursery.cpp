@@ -207,13 +207,9 @@ bool nursery_hook::close(task_block& t) noexcept {
   return failed() || !nursery_.interrupted_ || !t.cancelled();
 }
 
-bool nursery_hook::failed() const noexcept {
-  return link_.error || !nursery_.failed_.empty();
-}
+bool nursery_hook::failed() const noexcept { return link_.error || !nursery_.failed_.empty(); }
 
-void nursery_hook::throw_failures() {
-  nursery_.throw_failures(std::exchange(link_.error, {}));
-}
+void nursery_hook::throw_failures() { nursery_.throw_failures(std::exchange(link_.error, {})); }
 
 void nursery_hook::throw_cut_off() {
   std::string text = "troupe: the body of '" + nursery_.scope_.name() + "' was cancelled";

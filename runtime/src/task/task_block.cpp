@@ -47,9 +47,7 @@ std::string short_name(std::string_view full) {
 task_block::task_block(loop& home, nursery* owner) noexcept
   : ready_node(kind::task), loop_(&home), nursery_(owner) {}
 
-task_block::~task_block() {
-  delete extras_;
-}
+task_block::~task_block() { delete extras_; }
 
 task_extras& task_block::need_extras() {
   if (!extras_)
@@ -63,9 +61,7 @@ std::string task_block::name() const {
   return short_name(function_name_);
 }
 
-void task_block::name(std::string given) {
-  need_extras().name = std::move(given);
-}
+void task_block::name(std::string given) { need_extras().name = std::move(given); }
 
 void task_block::copy_identity(task_block& other) {
   other.function_name_ = function_name_;
@@ -77,9 +73,7 @@ void task_block::copy_identity(task_block& other) {
   theirs.inherited_deadline = extras_->inherited_deadline;
 }
 
-void task_block::load_home() noexcept {
-  loop_->load(1);
-}
+void task_block::load_home() noexcept { loop_->load(1); }
 
 // -- life ---------------------------------------------------------------------------
 
@@ -102,9 +96,7 @@ std::coroutine_handle<> task_block::completed(task_block&) noexcept {
   return std::noop_coroutine();
 }
 
-unwind_step task_block::unwound(task_block&) noexcept {
-  return unwind_step::destroy;
-}
+unwind_step task_block::unwound(task_block&) noexcept { return unwind_step::destroy; }
 
 void task_block::finish() noexcept {
   std::exchange(root().child, {}).destroy();
@@ -158,22 +150,17 @@ bool task_block::cancelled_at_root() const noexcept {
 
 void task_block::deliver_cancellation() noexcept {
   switch (state_) {
-    case task_state::waiting:
-      state_ = task_state::aborting;
-      if (waiting_for_->withdraw())
-        schedule_unwind();
-      break;
-    case task_state::ready_yield:
-      state_ = task_state::ready_unwind;
-      break;
-    default:
-      break; // it has a result on its way, or will see it at its next checkpoint
+  case task_state::waiting:
+    state_ = task_state::aborting;
+    if (waiting_for_->withdraw())
+      schedule_unwind();
+    break;
+  case task_state::ready_yield: state_ = task_state::ready_unwind; break;
+  default: break; // it has a result on its way, or will see it at its next checkpoint
   }
 }
 
-void task_block::cancel(std::string_view why) noexcept {
-  cancel(cancel_cause::requested, why);
-}
+void task_block::cancel(std::string_view why) noexcept { cancel(cancel_cause::requested, why); }
 
 void task_block::cancel(cancel_cause cause, std::string_view why) noexcept {
   if (self_cancelled_ || ended())
@@ -190,15 +177,11 @@ task_block* parent_of(const task_block& t) noexcept {
   return t.owner() ? tree_access::parent(*t.owner()) : nullptr;
 }
 
-void task_block::report_to_owner() noexcept {
-  nursery_access::child_ended(*nursery_, *this);
-}
+void task_block::report_to_owner() noexcept { nursery_access::child_ended(*nursery_, *this); }
 
 // -- waiting for the end ---------------------------------------------------------------
 
-void join_wait::enlist() {
-  target_->need_extras().joiners.push_back(*this);
-}
+void join_wait::enlist() { target_->need_extras().joiners.push_back(*this); }
 
 void throw_task_cancelled(task_block& t) {
   std::string text = "troupe: task '" + t.name() + "' was cancelled";
@@ -207,8 +190,6 @@ void throw_task_cancelled(task_block& t) {
   throw task_cancelled(text);
 }
 
-void set_task_name(task_block& t, std::string name) {
-  t.name(std::move(name));
-}
+void set_task_name(task_block& t, std::string name) { t.name(std::move(name)); }
 
 } // namespace troupe::detail

@@ -21,13 +21,13 @@ namespace {
 
 const char* state_text(const task_block& t) noexcept {
   switch (t.state()) {
-    case task_state::running: return "running";
-    case task_state::ready:
-    case task_state::ready_yield: return "ready";
-    case task_state::ready_unwind: return "being cancelled";
-    case task_state::waiting: return "waiting";
-    case task_state::aborting: return "being cancelled";
-    case task_state::ended: return "ended";
+  case task_state::running: return "running";
+  case task_state::ready:
+  case task_state::ready_yield: return "ready";
+  case task_state::ready_unwind: return "being cancelled";
+  case task_state::waiting: return "waiting";
+  case task_state::aborting: return "being cancelled";
+  case task_state::ended: return "ended";
   }
   return "unknown";
 }

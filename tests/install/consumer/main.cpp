@@ -18,6 +18,4 @@ troupe::task<> parent() {
   std::cout << "all done\n";
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

@@ -26,7 +26,8 @@ auto call_body(Body& body, Arg& arg) {
 }
 
 template <class Body, class Arg>
-using body_value = typename decltype(call_body(std::declval<Body&>(), std::declval<Arg&>()))::value_type;
+using body_value =
+  typename decltype(call_body(std::declval<Body&>(), std::declval<Arg&>()))::value_type;
 
 struct scope_options {
   time_point at = time_point::max();

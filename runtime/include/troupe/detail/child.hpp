@@ -126,10 +126,7 @@ struct stored_call {
 
   auto operator()() {
     return std::apply(
-      [this](auto&... stored) {
-        return std::invoke(std::move(fn), std::move(stored)...);
-      },
-      args);
+      [this](auto&... stored) { return std::invoke(std::move(fn), std::move(stored)...); }, args);
   }
 };
 
@@ -152,8 +149,8 @@ class child_block final : public child_base<T> {
 public:
   template <class Fn, class... As>
   child_block(loop& home, nursery* owner, Fn&& fn, As&&... args)
-    : child_base<T>(home, owner),
-      call_{std::forward<Fn>(fn), std::tuple<Args...>(std::forward<As>(args)...)} {}
+    : child_base<T>(home, owner), call_{std::forward<Fn>(fn),
+                                        std::tuple<Args...>(std::forward<As>(args)...)} {}
 
   /// Calls the function, which makes the coroutine, and schedules it.
   void start() {

@@ -49,9 +49,8 @@ public:
   template <class Fn, class... As>
   elsewhere_block(loop& home, nursery* owner, loop& away, Fn&& fn, As&&... args)
     : child_base<T>(home, owner), elsewhere_core(home, away), off_(*this), cancel_(*this),
-      ended_(*this),
-      call_(stored_call<F, Args...>{std::forward<Fn>(fn),
-                                    std::tuple<Args...>(std::forward<As>(args)...)}) {
+      ended_(*this), call_(stored_call<F, Args...>{
+                       std::forward<Fn>(fn), std::tuple<Args...>(std::forward<As>(args)...)}) {
     this->stand_in(*this);
   }
 
@@ -138,7 +137,9 @@ private:
     away_->post(cancel_);
     return false;
   }
-  [[nodiscard]] const char* waits_for() const noexcept override { return "its end on another loop"; }
+  [[nodiscard]] const char* waits_for() const noexcept override {
+    return "its end on another loop";
+  }
 
   void on_end() noexcept override { this->report_to_owner(); }
   void dispose() noexcept override { release_core(); }

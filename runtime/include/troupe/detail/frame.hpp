@@ -67,9 +67,7 @@ struct frame_promise {
   std::source_location where;
 
   static void* operator new(std::size_t bytes) { return allocate(bytes); }
-  static void operator delete(void* frame, std::size_t bytes) noexcept {
-    deallocate(frame, bytes);
-  }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { deallocate(frame, bytes); }
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
 

@@ -78,9 +78,7 @@ public:
   [[nodiscard]] task_block* current_task() const noexcept { return current_task_; }
 
   /// Tasks that live on this loop, for load balancing; readable anywhere.
-  [[nodiscard]] std::size_t load() const noexcept {
-    return load_.load(std::memory_order_relaxed);
-  }
+  [[nodiscard]] std::size_t load() const noexcept { return load_.load(std::memory_order_relaxed); }
 
   /// Wakes the loop's thread if it sleeps. Any thread.
   void interrupt() noexcept;
@@ -116,7 +114,7 @@ private:
   list<ready_node, ready_tag> ready_;
   list<task_block, sibling_tag> roots_; // tasks that no nursery of this loop owns
   task_block* current_task_ = nullptr;
-  task_block* finished_ = nullptr; // its root frame has just run to its end
+  task_block* finished_ = nullptr;    // its root frame has just run to its end
   std::coroutine_handle<> next_step_; // see `next_step`
   unsigned budget_ = budget;
   unsigned index_;
@@ -148,9 +146,7 @@ inline void task_block::schedule_unwind() noexcept {
     loop_->push(*this);
 }
 
-inline void task_block::aborted() noexcept {
-  schedule_unwind();
-}
+inline void task_block::aborted() noexcept { schedule_unwind(); }
 
 inline void task_block::schedule_resume(std::coroutine_handle<> h) noexcept {
   resume_ = h;
@@ -182,8 +178,8 @@ inline void task_block::run() noexcept {
     state_ = task_state::running;
     resume_.resume();
   }
-  while (l.next_step_) [[unlikely]]
-    std::exchange(l.next_step_, {}).resume();
+  while (l.next_step_)
+    [[unlikely]] std::exchange(l.next_step_, {}).resume();
   if (task_block* done = std::exchange(l.finished_, nullptr))
     done->finish();
   l.current_task_ = nullptr;

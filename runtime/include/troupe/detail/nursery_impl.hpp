@@ -224,8 +224,9 @@ struct first_parameter<F> : first_parameter<decltype(&F::operator())> {};
 
 template <class T>
 struct status_value {
-  static_assert(sizeof(T) == 0, "troupe: a function for nursery::start takes troupe::task_status<T>& "
-                                "as its first parameter");
+  static_assert(sizeof(T) == 0,
+                "troupe: a function for nursery::start takes troupe::task_status<T>& "
+                "as its first parameter");
 };
 template <class T>
 struct status_value<task_status<T>&> {
@@ -389,7 +390,8 @@ auto nursery::start_on(unsigned index, F fn, Args... args) {
   detail::loop& home = check_open("start_on");
   using value = typename detail::task_of<F, Args...>::value;
   using block = detail::elsewhere_block<value, F, Args...>;
-  auto* child = new block(home, this, detail::loop_at(home, index), std::move(fn), std::move(args)...);
+  auto* child =
+    new block(home, this, detail::loop_at(home, index), std::move(fn), std::move(args)...);
   child->send_off(); // before the cancellation that `adopt` may deliver
   adopt(*child, false);
   return task_handle<value>(*child);
@@ -433,8 +435,6 @@ auto with_nursery(nursery_options options, Body body) {
   return detail::nursery_awaiter<Body>(std::move(options), std::move(body));
 }
 
-inline auto stopping() {
-  return detail::stop_awaiter{};
-}
+inline auto stopping() { return detail::stop_awaiter{}; }
 
 } // namespace troupe
