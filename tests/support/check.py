@@ -73,7 +73,7 @@ def check_words():
 
 def check_links():
     for name in tracked("*.md"):
-        text = (ROOT / name).read_text()
+        text = re.sub(r"```.*?```|`[^`\n]*`", "", (ROOT / name).read_text(), flags=re.S)
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
             if re.match(r"[a-z]+:", target):
                 continue

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/cancel_scope.hpp>
+
 #include <functional>
 #include <type_traits>
 #include <utility>

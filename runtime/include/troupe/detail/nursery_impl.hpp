@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/nursery.hpp>
+
 #include <concepts>
 #include <type_traits>
 #include <utility>
