@@ -42,7 +42,8 @@ private:
   void run() noexcept override {
     try {
       auto frame = call_().release();
-      this->begin(frame, frame.promise());
+      this->attach(frame, frame.promise());
+      this->go();
     } catch (...) {
       this->root().error = std::current_exception();
       this->end(false);

@@ -63,27 +63,37 @@ std::string task_block::name() const {
 
 void task_block::name(std::string given) { need_extras().name = std::move(given); }
 
-void task_block::copy_identity(task_block& other) {
-  other.function_name_ = function_name_;
-  if (!extras_)
+void task_block::take_along(task_block& there) {
+  function_name_ = there.function_name_;
+  const task_block* starter = current_task_block();
+  if (!starter)
     return;
-  auto& theirs = other.need_extras();
-  theirs.name = extras_->name;
-  theirs.locals = extras_->locals;
-  theirs.inherited_deadline = extras_->inherited_deadline;
+  const time_point deadline = current_effective_deadline();
+  const bool limited = deadline != time_point::max() && deadline != time_point::min();
+  const bool has_locals = starter->extras_ && starter->extras_->locals;
+  if (!limited && !has_locals)
+    return;
+  auto& theirs = there.need_extras();
+  if (limited)
+    theirs.inherited_deadline = deadline;
+  if (has_locals)
+    theirs.locals = starter->extras_->locals;
 }
 
 void task_block::load_home() noexcept { loop_->load(1); }
 
 // -- life ---------------------------------------------------------------------------
 
-void task_block::begin(std::coroutine_handle<> frame, frame_promise& promise) noexcept {
+void task_block::attach(std::coroutine_handle<> frame, frame_promise& promise) noexcept {
   frame_link& link = root();
   link.child = frame;
   link.hook = this;
   link.join(promise, nullptr, this);
   function_name_ = promise.where.function_name();
   resume_ = frame;
+}
+
+void task_block::go() noexcept {
   loop_->load(1);
   if (!nursery_)
     loop_->roots_.push_back(*this);
@@ -112,7 +122,7 @@ void task_block::end(bool by_cancellation) noexcept {
   if (!nursery_)
     list_node<sibling_tag>::unlink();
   if (extras_) [[unlikely]]
-    while (join_wait* j = extras_->joiners.first()) {
+    while (joiner* j = extras_->joiners.first()) {
       j->unlink();
       j->notify();
     }
@@ -181,7 +191,7 @@ void task_block::report_to_owner() noexcept { nursery_access::child_ended(*nurse
 
 // -- waiting for the end ---------------------------------------------------------------
 
-void join_wait::enlist() { target_->need_extras().joiners.push_back(*this); }
+void joiner::enlist_with(task_block& target) { target.need_extras().joiners.push_back(*this); }
 
 void throw_task_cancelled(task_block& t) {
   std::string text = "troupe: task '" + t.name() + "' was cancelled";

@@ -52,9 +52,22 @@ private:
 
 [[noreturn]] void throw_task_cancelled(task_block& t);
 
-/// Waits for the end of a task. Waiters stand in a list in the task's extras.
+/// Hears of the end of a task. Stands in a list in the task's extras.
 struct join_tag;
-class join_wait : public suspension, public list_node<join_tag> {
+class joiner : public list_node<join_tag> {
+public:
+  /// The task has ended; it no longer knows of this joiner.
+  virtual void notify() noexcept = 0;
+
+protected:
+  ~joiner() { unlink(); }
+
+  /// Throws `std::bad_alloc`.
+  void enlist_with(task_block& target);
+};
+
+/// Waits for the end of a task.
+class join_wait : public suspension, public joiner {
 public:
   explicit join_wait(task_block& target) noexcept : target_(&target) { target_->add_ref(); }
   ~join_wait() {
@@ -71,13 +84,12 @@ public:
       return true;
     if (target_->ended())
       return waiter_->must_yield(h);
-    enlist();
+    enlist_with(*target_);
     waiter_->wait(h, *this);
     return true;
   }
 
-  /// The target has ended.
-  void notify() noexcept { waiter_->wake(); }
+  void notify() noexcept final { waiter_->wake(); }
 
   bool withdraw() noexcept final {
     unlink();
@@ -89,8 +101,6 @@ protected:
   task_block* target_;
 
 private:
-  void enlist();
-
   task_block* waiter_ = nullptr;
 };
 
@@ -155,7 +165,8 @@ public:
   /// Calls the function, which makes the coroutine, and schedules it.
   void start() {
     auto frame = call_().release();
-    this->begin(frame, frame.promise());
+    this->attach(frame, frame.promise());
+    this->go();
   }
 
   static void* operator new(std::size_t bytes) { return allocate(bytes); }

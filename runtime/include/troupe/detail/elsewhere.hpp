@@ -54,7 +54,15 @@ public:
     this->stand_in(*this);
   }
 
-  /// Sends the call to the other loop. The block has been adopted by then.
+  /// Makes the coroutine, and what the task takes along. All that can throw.
+  void prepare() {
+    task_.emplace(*away_, *this);
+    auto frame = (*call_)().release();
+    task_->attach(frame, frame.promise());
+    this->take_along(*task_);
+  }
+
+  /// Sends the task to the other loop.
   void send_off() noexcept {
     add_core_ref();
     away_->post(off_);
@@ -67,15 +75,10 @@ private:
   /// The task over there.
   class away_task final : public child_base<T> {
   public:
+    using child_base<T>::attach;
+    using child_base<T>::go;
+
     away_task(loop& l, elsewhere_block& b) noexcept : child_base<T>(l, nullptr), block_(&b) {}
-    void begin_call(stored_call<F, Args...>& call) {
-      auto frame = call().release();
-      this->begin(frame, frame.promise());
-    }
-    void give_up(std::exception_ptr why) noexcept {
-      this->root().error = std::move(why);
-      this->end(false);
-    }
 
   private:
     void on_end() noexcept override { block_->over(); }
@@ -100,17 +103,9 @@ private:
   };
 
   // -- on the other loop
-  void arrive() noexcept {
-    task_.emplace(*away_, *this);
-    this->copy_identity(*task_);
-    try {
-      task_->begin_call(*call_);
-    } catch (...) {
-      task_->give_up(std::current_exception());
-    }
-  }
+  void arrive() noexcept { task_->go(); }
   void cancel_there() noexcept {
-    if (task_ && !task_->ended())
+    if (!task_->ended())
       task_->cancel(reason_ ? std::string_view(reason_->message) : std::string_view());
     release_core();
   }

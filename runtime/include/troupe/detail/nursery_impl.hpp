@@ -392,11 +392,12 @@ auto nursery::start_on(unsigned index, F fn, Args... args) {
   detail::loop& home = check_open("start_on");
   using value = typename detail::task_of<F, Args...>::value;
   using block = detail::elsewhere_block<value, F, Args...>;
-  auto* child =
-    new block(home, this, detail::loop_at(home, index), std::move(fn), std::move(args)...);
+  auto child = std::make_unique<block>(home, this, detail::loop_at(home, index), std::move(fn),
+                                       std::move(args)...);
+  child->prepare();
   child->send_off(); // before the cancellation that `adopt` may deliver
   adopt(*child, false);
-  return task_handle<value>(*child);
+  return task_handle<value>(*child.release());
 }
 
 template <class F, class... Args>

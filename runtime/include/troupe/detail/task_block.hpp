@@ -193,8 +193,11 @@ public:
 protected:
   ~task_block();
 
-  /// Takes the coroutine over and puts the task into the ready queue.
-  void begin(std::coroutine_handle<> frame, frame_promise& promise) noexcept;
+  /// Takes the coroutine over.
+  void attach(std::coroutine_handle<> frame, frame_promise& promise) noexcept;
+
+  /// Puts the task into the ready queue of its loop, for the first time.
+  void go() noexcept;
 
   /// Tells the nursery. What `on_end` of a child does.
   void report_to_owner() noexcept;
@@ -214,8 +217,8 @@ protected:
     state_ = task_state::waiting;
     load_home();
   }
-  /// Gives `other` this block's name and what a child inherits.
-  void copy_identity(task_block& other);
+  /// Gives this block the name of `there`, and `there` what a child inherits.
+  void take_along(task_block& there);
 
   /// The task has come to an end; all its frames are gone. For blocks that
   /// stand for a task somewhere else.

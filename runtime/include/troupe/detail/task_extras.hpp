@@ -14,7 +14,7 @@ class start_wait;
 /// What few tasks need.
 struct task_extras {
   std::string name;                                  // given, not the function's
-  list<join_wait, join_tag> joiners;                 // who waits for the end
+  list<joiner, join_tag> joiners;                    // who waits for the end
   start_wait* starter = nullptr;                     // in nursery::start, until ready
   std::unique_ptr<cancel_reason> reason;             // of task_block::cancel
   std::shared_ptr<const void> locals;                // task-local values; see task_local.hpp
