@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/detail/loop.hpp>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
+#include <string>
+
+namespace troupe::detail {
+
+class socket_op;
+using endpoint = boost::asio::ip::tcp::endpoint;
+
+enum class direction : unsigned { read, write };
+
+/// A non-blocking descriptor on a loop. Asio only says when it is ready; the
+/// operations are system calls of ours. So a wait can be given up at any moment:
+/// Asio's handler refers to this object, never to a frame, and finds nobody.
+class socket_state
+  : public boost::intrusive_ref_counter<socket_state, boost::thread_unsafe_counter> {
+public:
+  /// Takes `fd` over, also when it throws.
+  socket_state(loop& home, int fd, std::string peer);
+  ~socket_state() = default;
+
+  [[nodiscard]] loop& home() const noexcept { return home_; }
+  [[nodiscard]] bool open() const noexcept { return descriptor_.is_open(); }
+  [[nodiscard]] int fd() noexcept { return open() ? descriptor_.native_handle() : -1; }
+  [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
+  [[nodiscard]] std::string local();
+
+  /// Closes; a waiting operation fails with EBADF.
+  void close() noexcept;
+
+  /// Forgets that the descriptor was once waited on for writing: the reactor would
+  /// go on reporting it.
+  void renew();
+
+  /// Throws `usage_error` on another loop, or if a task waits in `d` already.
+  void check(direction d, const char* what) const;
+
+  /// The last read has emptied the kernel's buffer: the next one will have to wait.
+  bool drained = false;
+
+private:
+  friend class socket_op;
+
+  void arm(direction d);
+  void ready(direction d) noexcept;
+
+  struct side {
+    socket_op* waiting = nullptr;
+    bool armed = false; // Asio's handler is under way
+  };
+
+  loop& home_;
+  boost::asio::posix::stream_descriptor descriptor_;
+  std::string peer_;
+  side sides_[2];
+};
+
+using socket_ptr = boost::intrusive_ptr<socket_state>;
+
+/// A system call that is tried, and tried again when the socket is ready.
+class socket_op : public suspension {
+public:
+  using troupe_awaitable = void;
+
+  socket_op(socket_state& s, direction d) noexcept : socket_(s), direction_(d) {}
+  socket_op(const socket_op&) = delete;
+  socket_op& operator=(const socket_op&) = delete;
+  ~socket_op() { leave(); }
+
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+
+  template <troupe_promise Promise>
+  bool await_suspend(std::coroutine_handle<Promise> h) {
+    task_ = h.promise().task;
+    if (task_->cancelled_at(h))
+      return true;
+    if (!socket_.open()) {
+      error_ = EBADF;
+      return false;
+    }
+    if (!must_wait() && attempt())
+      return task_->must_yield(h);
+    socket_.arm(direction_);
+    socket_.sides_[static_cast<unsigned>(direction_)].waiting = this;
+    task_->wait(h, *this);
+    return true;
+  }
+
+  void await_resume() const noexcept {}
+
+  bool withdraw() noexcept final {
+    leave();
+    return true;
+  }
+
+  /// 0, or an `errno` value.
+  [[nodiscard]] int error() const noexcept { return error_; }
+
+protected:
+  /// Returns false if the socket is not ready.
+  virtual bool attempt() noexcept = 0;
+
+  /// Trying now is known to be in vain.
+  [[nodiscard]] virtual bool must_wait() const noexcept { return false; }
+
+  /// For the end of `attempt`: false if `cause` says "not ready".
+  bool failed(int cause) noexcept;
+
+  socket_state& socket_;
+
+private:
+  friend class socket_state;
+
+  void leave() noexcept {
+    auto& side = socket_.sides_[static_cast<unsigned>(direction_)];
+    if (side.waiting == this)
+      side.waiting = nullptr;
+  }
+
+  task_block* task_ = nullptr;
+  direction direction_;
+  int error_ = 0;
+};
+
+/// "127.0.0.1:80", "[::1]:80".
+[[nodiscard]] std::string to_text(const endpoint& e);
+
+/// The loop of this thread; throws `usage_error` that names `what`.
+[[nodiscard]] loop& require_loop(const char* what);
+
+/// A non-blocking socket that is not inherited, or -1 and `errno`.
+[[nodiscard]] int make_socket(int family) noexcept;
+
+} // namespace troupe::detail
