@@ -8,9 +8,12 @@
 #include <troupe/clock.hpp>
 #include <troupe/error.hpp>
 #include <troupe/exception_group.hpp>
+#include <troupe/net_error.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/run.hpp>
+#include <troupe/stream.hpp>
 #include <troupe/task.hpp>
 #include <troupe/task_handle.hpp>
 #include <troupe/task_tree.hpp>
+#include <troupe/tcp.hpp>
 #include <troupe/time.hpp>
