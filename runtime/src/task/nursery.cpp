@@ -110,10 +110,12 @@ void nursery::stop(duration grace, std::string_view why) {
   if (stop_requested_)
     return;
   stop_requested_ = true;
-  detail::tree_access::for_each_below(*this, [](detail::task_block& t, unsigned) noexcept {
+  const auto tell = [](detail::task_block& t, unsigned) noexcept {
     if (auto* w = dynamic_cast<detail::stop_awaiter*>(t.waiting_for()))
       w->requested();
-  });
+  };
+  tell(*parent_, 0); // the body
+  detail::tree_access::for_each_below(*this, tell);
 }
 
 void nursery::grace_timer::expired() noexcept {

@@ -126,8 +126,11 @@ private:
   }
 
   bool withdraw() noexcept override {
-    if (const cancel_reason* why = reason_for(*this))
-      reason_ = *why;
+    try {
+      if (const cancel_reason* why = reason_for(*this))
+        reason_ = *why;
+    } catch (...) { // NOLINT(bugprone-empty-catch): a cancellation works without a reason
+    }
     add_core_ref();
     away_->post(cancel_);
     return false;
