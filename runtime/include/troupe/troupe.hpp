@@ -3,17 +3,25 @@
 
 /// Everything but the test kit.
 
+#include <troupe/as_completed.hpp>
+#include <troupe/async_generator.hpp>
 #include <troupe/cancel_scope.hpp>
 #include <troupe/cleanup.hpp>
 #include <troupe/clock.hpp>
 #include <troupe/error.hpp>
 #include <troupe/exception_group.hpp>
+#include <troupe/gather.hpp>
+#include <troupe/map_concurrently.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/nursery.hpp>
+#include <troupe/outcome.hpp>
+#include <troupe/race.hpp>
 #include <troupe/run.hpp>
 #include <troupe/stream.hpp>
 #include <troupe/task.hpp>
 #include <troupe/task_handle.hpp>
+#include <troupe/task_local.hpp>
 #include <troupe/task_tree.hpp>
 #include <troupe/tcp.hpp>
 #include <troupe/time.hpp>
+#include <troupe/wait.hpp>

@@ -303,6 +303,15 @@ struct nursery_access {
   static void child_ended(nursery& n, task_block& child) noexcept { n.child_ended(child); }
 };
 
+/// Gives `child` the task-local values of `starter`. Throws `std::bad_alloc`.
+void copy_locals(const task_block& starter, task_block& child);
+
+/// As above, if the task that starts it has any.
+inline void inherit_locals(const loop& home, task_block& child) {
+  if (const task_block* starter = home.current_task(); starter && starter->extras()) [[unlikely]]
+    copy_locals(*starter, child);
+}
+
 template <class T, class F, class... Args>
 class [[nodiscard]] start_awaiter : public start_wait {
 public:
@@ -366,7 +375,9 @@ auto nursery::make_child(F fn, Args... args) {
   } else {
     using value = typename detail::task_of<F, Args...>::value;
     using block = detail::child_block<value, F, Args...>;
-    return std::make_unique<block>(home, this, std::move(fn), std::move(args)...);
+    auto child = std::make_unique<block>(home, this, std::move(fn), std::move(args)...);
+    detail::inherit_locals(home, *child);
+    return child;
   }
 }
 

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace troupe {
+
+/// `T`, or `std::monostate` for void: what a result is kept as.
+template <class T>
+using result_value = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+/// How a task has ended: with a value, with an exception, or cancelled. What
+/// `gather_settled` gives for each task.
+template <class T>
+class outcome {
+public:
+  using value_type = result_value<T>;
+
+  /// It has ended with `value`.
+  explicit outcome(value_type value) : value_(std::move(value)) {}
+
+  /// It has thrown `error`, or, if `was_cancelled`, was cancelled: `error` is the
+  /// `task_cancelled` that says so.
+  explicit outcome(std::exception_ptr error, bool was_cancelled = false) noexcept
+    : error_(std::move(error)), cancelled_(was_cancelled) {}
+
+  [[nodiscard]] bool has_value() const noexcept { return value_.has_value(); }
+  [[nodiscard]] explicit operator bool() const noexcept { return has_value(); }
+
+  /// It has thrown.
+  [[nodiscard]] bool failed() const noexcept { return !value_ && !cancelled_; }
+
+  /// It was cancelled.
+  [[nodiscard]] bool cancelled() const noexcept { return cancelled_; }
+
+  /// What it has thrown, a `task_cancelled` if it was cancelled; null if it has a
+  /// value.
+  [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
+
+  /// The value. Throws `error()` if there is none.
+  [[nodiscard]] value_type& value() & {
+    check();
+    return *value_;
+  }
+  [[nodiscard]] const value_type& value() const& {
+    check();
+    return *value_;
+  }
+  [[nodiscard]] value_type&& value() && {
+    check();
+    return *std::move(value_);
+  }
+
+private:
+  void check() const {
+    if (!value_)
+      std::rethrow_exception(error_);
+  }
+
+  std::optional<value_type> value_;
+  std::exception_ptr error_;
+  bool cancelled_ = false;
+};
+
+} // namespace troupe
