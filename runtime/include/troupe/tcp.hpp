@@ -113,13 +113,15 @@ using tcp_handler = std::function<task<>(tcp_stream&)>;
 /// reported. The connection is closed when the handler ends. When descriptors run
 /// out, that is reported once, and accepting goes on when some are free again.
 ///
-/// A checkpoint. Throws `address_in_use` and its kin at the start.
-[[nodiscard]] task<> serve_tcp(tcp_handler handler, std::uint16_t port,
-                               serve_options options = {});
+/// A checkpoint. Throws `address_in_use` and its kin at the start. With g++ 12, give
+/// the options as a variable: it destroys braced temporaries in an await twice.
+[[nodiscard]] task<> serve_tcp(tcp_handler handler, std::uint16_t port, serve_options options);
+[[nodiscard]] task<> serve_tcp(tcp_handler handler, std::uint16_t port);
 
 /// The same on a listener that is open already, for one whose port must be known.
 [[nodiscard]] task<> serve_listener(tcp_handler handler, tcp_listener listener,
-                                    serve_options options = {});
+                                    serve_options options);
+[[nodiscard]] task<> serve_listener(tcp_handler handler, tcp_listener listener);
 
 /// Raises this process's limit of open descriptors as far as it may, for servers
 /// with many connections. Returns the limit that is then in force.

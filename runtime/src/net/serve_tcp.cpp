@@ -160,6 +160,15 @@ task<> serve_listener(tcp_handler handler, tcp_listener listener, serve_options 
   co_await run_server(s);
 }
 
+// not default arguments: g++ 12 destroys those of an awaited call twice
+task<> serve_listener(tcp_handler handler, tcp_listener listener) {
+  return serve_listener(std::move(handler), std::move(listener), serve_options());
+}
+
+task<> serve_tcp(tcp_handler handler, std::uint16_t port) {
+  return serve_tcp(std::move(handler), port, serve_options());
+}
+
 task<> serve_tcp(tcp_handler handler, std::uint16_t port, serve_options options) {
   listen_options where;
   where.address = options.address;
