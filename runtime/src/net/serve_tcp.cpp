@@ -17,6 +17,10 @@ using namespace std::chrono_literals;
 /// How long to wait for a free descriptor before accepting is tried again.
 constexpr duration accept_pause = 50ms;
 
+/// A shortage that comes back within this time is the same one, and not reported
+/// again.
+constexpr duration same_shortage = 60s;
+
 /// What the tasks of one server share.
 struct server {
   tcp_handler handler;
@@ -25,7 +29,7 @@ struct server {
   std::size_t connections = 0;
   detail::suspension* waiting = nullptr;
   detail::task_block* acceptor = nullptr;
-  bool out_of_descriptors = false;
+  time_point last_shortage = time_point::min();
 
   void report(const std::exception_ptr& error, std::string_view task_name) const noexcept {
     try {
@@ -35,6 +39,13 @@ struct server {
         print_tree(std::cerr, error, std::string(task_name));
     } catch (...) { // NOLINT(bugprone-empty-catch): nobody is left to tell
     }
+  }
+
+  void report_shortage(const std::exception_ptr& error) {
+    const time_point now = current_time();
+    if (last_shortage == time_point::min() || now - last_shortage > same_shortage)
+      report(error, "acceptor of " + listener.local());
+    last_shortage = now;
   }
 };
 
@@ -115,7 +126,6 @@ task<> accept_all(server& s, nursery& n) {
     bool pause = false;
     try {
       tcp_stream peer = co_await s.listener.accept();
-      s.out_of_descriptors = false;
       std::string name = s.options.name + " from " + peer.peer();
       n.start_soon(named(name, serve_one), std::ref(s), std::move(peer), name, counted(s));
     } catch (const stream_closed&) {
@@ -127,11 +137,10 @@ task<> accept_all(server& s, nursery& n) {
           && code != std::errc::no_buffer_space && code != std::errc::not_enough_memory
           && code != std::errc::no_space_on_device)
         throw;
-      if (!std::exchange(s.out_of_descriptors, true))
-        s.report(std::current_exception(), s.options.name + " acceptor");
+      s.report_shortage(std::current_exception());
       pause = true;
     } catch (const std::bad_alloc&) {
-      s.report(std::current_exception(), s.options.name + " acceptor");
+      s.report_shortage(std::current_exception());
       pause = true;
     }
     if (pause)

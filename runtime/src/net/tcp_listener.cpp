@@ -89,8 +89,10 @@ tcp_listener::tcp_listener(std::uint16_t port, const listen_options& options) {
       throw_net_error(EINVAL, "listen on", options.address + " (not a numeric address)");
     fd = listen_on(at, options.backlog, false);
   }
-  if (fd < 0)
-    throw_net_error(errno, "listen on", to_text(at));
+  if (fd < 0) {
+    const int error = errno;
+    throw_net_error(error, "listen on", to_text(at));
+  }
   socket_ = new socket_state(home, fd, to_text(at));
   intrusive_ptr_add_ref(socket_);
 }
@@ -110,7 +112,7 @@ task<tcp_stream> tcp_listener::accept() {
   accept_op op(*s);
   co_await op;
   if (op.error())
-    throw_net_error(op.error(), "accept a connection on", s->peer());
+    throw_net_error(op.error(), "accept a connection on", s->local());
   const socket_ptr accepted(new socket_state(s->home(), op.take(), to_text(op.peer())));
   co_return tcp_stream(*accepted);
 }

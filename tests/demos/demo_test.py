@@ -1,0 +1,291 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs a demo and talks to it: demo_test.py DIRECTORY_OF_DEMOS CASE."""
+import os
+import re
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+
+LIMIT = 20  # seconds, for everything that should happen at once
+where = sys.argv[1]
+
+
+def program(name, *args, **more):
+    return subprocess.Popen([os.path.join(where, name), *map(str, args)], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **more)
+
+
+def output(name, *args):
+    p = program(name, *args)
+    text, _ = p.communicate(timeout=LIMIT)
+    assert p.returncode == 0, (p.returncode, text)
+    return text
+
+
+def in_order(text, *parts):
+    at = 0
+    for part in parts:
+        found = text.find(part, at)
+        assert found >= 0, f"{part!r} is missing, or not in its place, in:\n{text}"
+        at = found + len(part)
+
+
+class Server:
+    """A demo that listens: the port is taken from what it says."""
+
+    def __init__(self, name, *args, ports=1, **more):
+        self.process = program(name, *args, **more)
+        self.said = ""
+        self.ports = []
+        while len(self.ports) < ports:
+            line = self.process.stdout.readline()
+            assert line, f"{name} has ended: {self.said}"
+            self.said += line
+            self.ports += map(int, re.findall(r"(?:127\.0\.0\.1:|nc localhost )(\d+)", line))
+
+    def until(self, part):
+        while part not in self.said:
+            line = self.process.stdout.readline()
+            assert line, f"{part!r} was not said: {self.said}"
+            self.said += line
+
+    def end(self):
+        """Ctrl-C."""
+        self.process.send_signal(signal.SIGINT)
+        text, _ = self.process.communicate(timeout=LIMIT)
+        self.said += text
+        assert self.process.returncode == 130, (self.process.returncode, self.said)
+        assert "failed" not in self.said, self.said
+
+
+class Client:
+    def __init__(self, port, receive_buffer=None):
+        self.socket = socket.socket()
+        if receive_buffer:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.socket.settimeout(LIMIT)
+        self.socket.connect(("127.0.0.1", port))
+        self.got = b""
+
+    def say(self, data):
+        self.socket.sendall(data if isinstance(data, bytes) else (data + "\n").encode())
+        return self
+
+    def hear(self, part):
+        """Reads up to `part`, and gives what came before it."""
+        part = part.encode()
+        while part not in self.got:
+            data = self.socket.recv(65536)
+            assert data, f"{part!r} was not heard: {self.got!r}"
+            self.got += data
+        before, _, self.got = self.got.partition(part)
+        return before
+
+    def hear_end(self):
+        while data := self.socket.recv(65536):
+            self.got += data
+        return self.got
+
+    def reset(self):
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
+
+def join(port, nick):
+    client = Client(port).say(nick)
+    client.hear("you are in lobby")
+    return client
+
+
+def trio_tutorial():
+    text = output("trio_tutorial")
+    in_order(text, "waiting for children", "child1: started", "exiting!", "parent: all done!")
+    assert text.count("exiting!") == 2
+
+
+def timeouts():
+    in_order(output("timeouts"), "no answer", "42", "'asking for the answer'", "outer goes on",
+             "five steps done")
+
+
+def cancellation_and_cleanup():
+    text = output("cancellation_and_cleanup")
+    in_order(text, "connected", "clean-up: requested: enough", "closed localhost", "destructor",
+             "the handle says", "parent: done")
+    assert "never printed" not in text
+
+
+def graceful_shutdown():
+    in_order(output("graceful_shutdown"), "stopping", "quick: has finished", "slow: cut off",
+             "all ended")
+
+
+def graceful_shutdown_signal():
+    p = program("graceful_shutdown", "forever")
+    p.stdout.readline()
+    p.send_signal(signal.SIGTERM)
+    text, _ = p.communicate(timeout=LIMIT)
+    assert p.returncode == 143, (p.returncode, text)
+    assert text.count("cut off, signal: SIGTERM") == 2, text
+
+
+def echo():
+    server = Server("echo_server", 0)
+    in_order(output("echo_client", server.ports[0], 2), "sending", "got data async",
+             "connection closed")
+    Client(server.ports[0]).say("half a li").reset()
+    data = bytes(range(256)) * 1000
+    client = Client(server.ports[0])
+    for _ in range(8):
+        client.say(data)
+        got = b""
+        while len(got) < len(data):
+            got += client.socket.recv(65536)
+        assert got == data
+    client.socket.shutdown(socket.SHUT_WR)
+    assert client.hear_end() == b""
+    server.end()
+
+
+def echo_port_taken():
+    server = Server("echo_server", 0)
+    second = program("echo_server", server.ports[0])
+    text, _ = second.communicate(timeout=LIMIT)
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{server.ports[0]}: Address already in use" in text, text
+    server.end()
+
+
+def echo_out_of_descriptors():
+    """More clients than descriptors: reported once, the first are served, the rest
+    when others have left."""
+    low = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+    server = Server("echo_server", 0, preexec_fn=low)
+    clients = [Client(server.ports[0]) for _ in range(40)]
+    clients[0].say("first").hear("first")
+    server.until("Too many open files")
+    before = cpu_time(server.process.pid)
+    clients[1].say("second").hear("second")
+    for c in clients[:30]:
+        c.socket.close()
+    clients[39].say("last").hear("last")
+    assert cpu_time(server.process.pid) - before < 1.0
+    for c in clients[30:]:
+        c.socket.close()
+    server.process.send_signal(signal.SIGINT)
+    text, _ = server.process.communicate(timeout=LIMIT)
+    assert server.process.returncode == 130
+    assert (server.said + text).count("Too many open files") == 1, server.said + text
+
+
+def cpu_time(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def connections():
+    server = Server("connections", 0)
+    a, b = Client(server.ports[0]), Client(server.ports[0])
+    a.say("list").hear(f"127.0.0.1:{a.socket.getsockname()[1]}")
+    b.say("list").hear(f"127.0.0.1:{a.socket.getsockname()[1]}")
+    b.say("hello").say("list").hear(f"127.0.0.1:{b.socket.getsockname()[1]}\n")
+    a.hear(": hello")
+    name = f"127.0.0.1:{a.socket.getsockname()[1]}"
+    a.socket.close()
+    server.until(f"{name} has left")
+    assert name.encode() not in b.say("list").hear(f":{b.socket.getsockname()[1]}\n")
+    server.end()
+
+
+def chat():
+    server = Server("chat", 0)
+    port = server.ports[0]
+    bob = join(port, "bob")
+    bob.say("hello, is anybody there?").say("/who").hear("in lobby: bob\n")
+    eve = Client(port).say("bob")
+    eve.hear("bob is taken")
+    eve.say("no blanks").hear("a nick name has")
+    eve.say("eve")
+    eve.hear("bob: hello, is anybody there?\n")  # history
+    eve.hear("you are in lobby")
+    bob.hear("eve has joined lobby")
+    eve.say("/who").hear("in lobby: ")
+    eve.say("hi \u00fc").say("/nonsense").hear("commands:")
+    bob.hear("eve: hi \u00fc\n")
+    eve.say("/join den").hear("you are in den")
+    bob.hear("eve has left lobby")
+    eve.say("secret").say("/who").hear("in den: eve\n")
+    eve.say("/quit").hear("goodbye")
+    assert eve.hear_end() == b"\n"
+    server.until("eve has left")
+    assert b"secret" not in bob.say("/who").hear("in lobby: bob\n")
+    in_order(output("chat_client", port, "ann", "I am a program"), "you are in lobby", "goodbye")
+    bob.hear("ann: I am a program\n")
+    server.end()
+    assert b"shutting down, goodbye" in bob.hear_end()
+
+
+def chat_bad_input():
+    server = Server("chat", 0)
+    port = server.ports[0]
+    bob = join(port, "bob")
+    bad = join(port, "bad")
+    bob.hear("bad has joined")
+    bad.say(b"\xff\xfe broken\n").hear("it is not UTF-8")
+    bad.say(b"\xed\xa0\x80 surrogate\n").hear("it is not UTF-8")
+    bad.say(b"x" * 5_000_000 + b"\n").hear("more than 1000 bytes")
+    bad.say("x" * 1000)
+    bob.hear("bad: " + "x" * 1000 + "\n")
+    bad.say("\x1b[31mred")
+    bob.hear("bad: ?[31mred\n")
+    bad.say(b"half a li").reset()
+    bob.hear("bad has left lobby")
+    for _ in range(50):
+        Client(port).reset()  # before its name
+        join(port, "bad").reset()
+        bob.hear("bad has left lobby")
+    bob.say("still here").say("/who").hear("in lobby: bob\n")
+    server.end()
+
+
+def chat_slow_client():
+    """One that never reads is dropped, and nobody waits for it."""
+    server = Server("chat", 0)
+    port = server.ports[0]
+    bob, ann = join(port, "bob"), join(port, "ann")
+    slow = Client(port, receive_buffer=4096).say("slow")
+    bob.hear("slow has joined")
+    line = "y" * 990
+    for i in range(20000):
+        bob.say(f"{i} {line}")
+        if i % 50 == 49:
+            ann.hear(f"bob: {i} ")
+            if b"slow has left" in bob.say("/who").hear("in lobby:"):
+                break
+    else:
+        raise AssertionError("the slow client was never dropped")
+    server.until("slow was too slow")
+    bob.say("/who").hear("in lobby: ")
+    slow.socket.close()
+    server.end()
+
+
+def services():
+    server = Server("services", 0, 0, ports=2)
+    bob = join(server.ports[0], "bob")
+    server.until("chat: bob has joined lobby")
+    Client(server.ports[1]).say("echo?").hear("echo?")
+    ann = join(server.ports[0], "ann")
+    ann.socket.close()
+    server.until("chat: ann has left")
+    server.end()
+    assert b"shutting down, goodbye" in bob.hear_end()
+    assert "All clients are gone" in server.said
+
+
+globals()[sys.argv[2]]()
