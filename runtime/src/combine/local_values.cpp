@@ -16,31 +16,34 @@ std::shared_ptr<const local_value> values_of(const task_block& t) noexcept {
   return t.extras() ? std::static_pointer_cast<const local_value>(t.extras()->locals) : nullptr;
 }
 
-/// `values` without `gone`, which is in it or not.
+/// `values` without what `setting` has set, the last with that address.
 std::shared_ptr<const local_value> without(const std::shared_ptr<const local_value>& values,
-                                           const local_value* gone) {
+                                           const local_setting* setting) {
+  if (values && values->set_by == setting) [[likely]]
+    return values->next;
+  // Not in the order in which they were set, as in a generator. What is in front
+  // may be shared, and is copied.
   std::shared_ptr<const local_value> result;
   std::shared_ptr<const local_value>* end = &result;
   const local_value* v = values.get();
-  for (; v && v != gone; v = v->next.get()) {
-    auto copy = std::make_shared<local_value>(v->key, v->value, nullptr);
+  for (; v && v->set_by != setting; v = v->next.get()) {
+    auto copy = std::make_shared<local_value>(v->set_by, v->key, v->value, nullptr);
     auto* const next = &copy->next;
     *end = std::move(copy);
     end = next;
   }
-  if (!v)
-    return values;
-  *end = v->next;
+  if (v)
+    *end = v->next;
   return result;
 }
 
 } // namespace
 
-/// In a loop: a long list must not use up the stack.
+/// In a loop: a long list must not use up the stack. Each is freed while `after`
+/// still holds the next.
 local_value::~local_value() {
   while (next && next.use_count() == 1) {
-    // nobody else can see it: it is about to go, and may be changed
-    auto after = std::move(const_cast<local_value&>(*next).next);
+    auto after = next->next;
     next = std::move(after);
   }
 }
@@ -67,22 +70,15 @@ void copy_locals(const task_block& starter, task_block& child) {
 
 local_setting::local_setting(std::uint64_t key, std::shared_ptr<const void> value)
   : task_(&require_current_task("setting a task_local")) {
-  auto& locals = task_->need_extras().locals;
-  mine_ = std::make_shared<local_value>(key, std::move(value), values_of(*task_));
-  locals = mine_;
+  task_->need_extras().locals =
+    std::make_shared<local_value>(this, key, std::move(value), values_of(*task_));
   task_->add_ref();
 }
 
 local_setting::~local_setting() {
-  auto& locals = task_->extras()->locals;
-  if (locals == mine_) {
-    locals = mine_->next;
-  } else {
-    // not in the order in which they were set, as in a generator
-    try {
-      locals = without(values_of(*task_), mine_.get());
-    } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): the value stays
-    }
+  try {
+    task_->extras()->locals = without(values_of(*task_), this);
+  } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): the value stays
   }
   task_->release();
 }

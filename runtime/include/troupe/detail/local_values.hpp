@@ -3,24 +3,27 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 namespace troupe::detail {
 
+class local_setting;
 class task_block;
 
 /// A task-local value, in front of those that were set before. Never changes, so
 /// that tasks, also of other loops, can share it.
 struct local_value {
-  local_value(std::uint64_t k, std::shared_ptr<const void> v,
+  local_value(const local_setting* by, std::uint64_t k, std::shared_ptr<const void> v,
               std::shared_ptr<const local_value> n) noexcept
-    : key(k), value(std::move(v)), next(std::move(n)) {}
+    : set_by(by), key(k), value(std::move(v)), next(std::move(n)) {}
   local_value(const local_value&) = delete;
   local_value& operator=(const local_value&) = delete;
   ~local_value();
 
+  const local_setting* const set_by; // only compared: a child inherits values of others
   const std::uint64_t key;
   const std::shared_ptr<const void> value;
-  std::shared_ptr<const local_value> next; // changed by the destructor only
+  std::shared_ptr<const local_value> next; // changed only while it is made or destroyed
 };
 
 /// A number that no other task_local has.
@@ -39,7 +42,6 @@ public:
 
 private:
   task_block* task_; // a reference is held
-  std::shared_ptr<const local_value> mine_;
 };
 
 } // namespace troupe::detail
