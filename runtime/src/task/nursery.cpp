@@ -48,6 +48,10 @@ void nursery::adopt(detail::task_block& child, bool service) noexcept {
 // -- children -----------------------------------------------------------------------
 
 void nursery::child_ended(detail::task_block& child) noexcept {
+  // It is the current task, which the reason of a service's end asks for its name.
+  const bool keep = services_ != 0;
+  if (keep) [[unlikely]]
+    child.add_ref();
   static_cast<detail::list_node<detail::sibling_tag>&>(child).unlink();
   --(child.service_ ? services_ : alive_);
   if (child.starting_) {
@@ -68,6 +72,8 @@ void nursery::child_ended(detail::task_block& child) noexcept {
   }
   if (body_ended_ && nothing_left())
     hook_->children_ended();
+  if (keep) [[unlikely]]
+    child.release();
 }
 
 bool nursery::offer_to_handlers(detail::task_block& child) noexcept {
