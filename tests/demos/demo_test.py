@@ -119,6 +119,22 @@ def cancellation_and_cleanup():
     assert "never printed" not in text
 
 
+def gather():
+    in_order(output("gather"), "[2, 4]", "'a large sum'", "no result",
+             "gather_settled: 3, and a failure: 1")
+
+
+def wait_and_as_completed():
+    in_order(output("wait_and_as_completed"), "1 done, 2 pending", "as_completed: 50",
+             "as_completed: 150", "as_completed: 250", "1 pending")
+
+
+def async_generators():
+    text = output("async_generators")
+    in_order(text, "connected", "Asia", "disconnected", "all read", "leaving early",
+             "disconnected", "done")
+
+
 def graceful_shutdown():
     in_order(output("graceful_shutdown"), "stopping", "quick: has finished", "slow: cut off",
              "all ended")
