@@ -6,8 +6,11 @@
 #include <troupe/error.hpp>
 #include <troupe/task.hpp>
 
+#include <concepts>
 #include <coroutine>
+#include <exception>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <source_location>
 #include <tuple>
 #include <utility>
 #include <variant>
