@@ -6,15 +6,18 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-cmake -S "$root" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DTROUPE_BUILD_TESTS=OFF \
-  -DTROUPE_BUILD_DEMOS=OFF -DTROUPE_BUILD_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$work/first" >/dev/null
-cmake --build "$work/build" >/dev/null
-cmake --install "$work/build" >/dev/null
+# ninja writes the compiler's errors to its standard output: show all of it, but only then
+quietly() { "$@" >"$work/log" 2>&1 || { cat "$work/log" >&2; exit 1; }; }
+
+quietly cmake -S "$root" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DTROUPE_BUILD_TESTS=OFF \
+  -DTROUPE_BUILD_DEMOS=OFF -DTROUPE_BUILD_BENCH=OFF -DCMAKE_INSTALL_PREFIX="$work/first"
+quietly cmake --build "$work/build"
+quietly cmake --install "$work/build"
 mv "$work/first" "$work/second"
 
-cmake -S "$root/tests/install/consumer" -B "$work/consumer" -G Ninja \
-  -DCMAKE_PREFIX_PATH="$work/second" >/dev/null
-cmake --build "$work/consumer" >/dev/null
+quietly cmake -S "$root/tests/install/consumer" -B "$work/consumer" -G Ninja \
+  -DCMAKE_PREFIX_PATH="$work/second"
+quietly cmake --build "$work/consumer"
 "$work/consumer/consumer" | grep -q 'all done'
 echo "-- find_package: ok"
 
