@@ -79,6 +79,16 @@ BOOST_AUTO_TEST_CASE(gives_its_values_and_then_nothing) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(may_be_asked_twice_in_one_expression) {
+  run_virtually([]() -> task<> {
+    int ended = 0;
+    auto t = ticks(ended);
+    const int sum = (co_await t.next()).value() + (co_await t.next()).value();
+    BOOST_TEST(sum == 1);
+    BOOST_TEST(ended == 0);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(body_does_not_begin_before_it_is_asked) {
   int ended = 0;
   {

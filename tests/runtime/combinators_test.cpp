@@ -310,6 +310,28 @@ BOOST_AUTO_TEST_CASE(a_cancelled_next_loses_nothing) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(what_is_on_its_way_when_the_cancellation_comes_is_given) {
+  run_virtually([]() -> task<> {
+    co_await with_nursery([](nursery& n) -> task<> {
+      as_completed done(std::vector{n.start_soon(after, 1s, 1)});
+      int got = 0;
+      const bool finished = co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
+        n.start_soon([&]() -> task<> {
+          co_await sleep_for(1s); // fires behind the child's
+          s.cancel();
+        });
+        const auto h = co_await done.next();
+        BOOST_TEST(is_cancelled());
+        got = h->done() ? 1 : 0;
+        co_await checkpoint();
+      });
+      BOOST_TEST(!finished);
+      BOOST_TEST(got == 1);
+      BOOST_TEST(done.left() == 0U);
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(may_be_left_while_tasks_run) {
   run_virtually([]() -> task<> {
     co_await with_nursery([](nursery& n) -> task<> {
@@ -382,6 +404,10 @@ BOOST_AUTO_TEST_CASE(wait_for_gives_the_result_or_throws) {
   run_virtually([]() -> task<> {
     int ended = 0;
     BOOST_TEST((co_await wait_for(after(1s, 1), 2s)) == 1);
+    auto [fast, slow] =
+      co_await gather_settled(wait_for(after(1s, 1), 2s), wait_for(after(3s, 1), 2s));
+    BOOST_TEST(fast.has_value());
+    BOOST_TEST(slow.failed());
     co_await wait_for(pause(1s), 2s);
     BOOST_CHECK_THROW(static_cast<void>(co_await wait_for(slow_to_cancel(ended), 2s)),
                       timeout_error);

@@ -93,22 +93,25 @@ public:
   }
 
   std::optional<T> await_resume() {
+    async_generator<T>* const generator = std::exchange(generator_, nullptr);
     if (!running_) {
-      if (generator_->running_)
+      if (generator->running_)
         throw usage_error("troupe: async_generator::next was called while another call waits");
       return std::nullopt;
     }
+    if (generator)
+      generator->running_ = nullptr;
     if (link_.error) // the frame has ended
       std::rethrow_exception(std::exchange(link_.error, {}));
-    if (link_.value && generator_)
-      generator_->frame_ = std::exchange(link_.child, {});
+    if (link_.value && generator)
+      generator->frame_ = std::exchange(link_.child, {});
     return std::move(link_.value);
   }
 
 private:
   friend class async_generator<T>;
 
-  async_generator<T>* generator_; // null once it is gone
+  async_generator<T>* generator_; // null once it is gone, or the call over
   result_link<T> link_;
   bool running_ = false;
 };

@@ -73,8 +73,9 @@ template <class T>
 /// Gives its result, or throws what it throws; `timeout_error`, which names the
 /// call as `name`, if it was cut off.
 template <class T>
-[[nodiscard]] auto wait_for(task<T> t, duration limit, std::string name = "wait_for") {
-  return fail_after(limit, detail::give_task<T>{std::move(t)}, std::move(name));
+[[nodiscard]] task<T> wait_for(task<T> t, duration limit, std::string name = "wait_for") {
+  detail::give_task<T> body{std::move(t)};
+  co_return co_await fail_after(limit, std::move(body), std::move(name));
 }
 
 /// Waits for a task that runs already. After `limit` the task is cancelled, its
