@@ -5,18 +5,26 @@
 
 #include <troupe/as_completed.hpp>
 #include <troupe/async_generator.hpp>
+#include <troupe/barrier.hpp>
 #include <troupe/cancel_scope.hpp>
+#include <troupe/capacity_limiter.hpp>
+#include <troupe/channel.hpp>
 #include <troupe/cleanup.hpp>
 #include <troupe/clock.hpp>
+#include <troupe/condition.hpp>
 #include <troupe/error.hpp>
+#include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>
 #include <troupe/gather.hpp>
 #include <troupe/map_concurrently.hpp>
+#include <troupe/mutex.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/outcome.hpp>
 #include <troupe/race.hpp>
 #include <troupe/run.hpp>
+#include <troupe/semaphore.hpp>
+#include <troupe/shared_mutex.hpp>
 #include <troupe/stream.hpp>
 #include <troupe/task.hpp>
 #include <troupe/task_handle.hpp>

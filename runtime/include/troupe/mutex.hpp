@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/semaphore.hpp>
+
+namespace troupe {
+
+/// Mutual exclusion across awaits. First come, first served: the lock is handed to
+/// the one who has waited longest. Not recursive. For the tasks of one loop, which
+/// need it only where they await while they hold it.
+///
+/// After Trio's `Lock`.
+class mutex {
+public:
+  mutex() = default;
+  mutex(const mutex&) = delete;
+  mutex& operator=(const mutex&) = delete;
+
+  using guard = held<mutex>;
+
+  [[nodiscard]] bool locked() const noexcept { return locked_; }
+
+  /// Waits for the lock: `auto guard = co_await m.lock();`. A checkpoint.
+  [[nodiscard]] auto lock() noexcept { return lock_op(*this); }
+
+  /// The lock if it is free now, else an empty guard. Not a checkpoint.
+  [[nodiscard]] guard try_lock() {
+    home_.check("a mutex");
+    return take() ? guard(*this) : guard();
+  }
+
+private:
+  friend guard;
+
+  void give_back() noexcept {
+    if (auto* w = waiters_.first())
+      w->wake(); // handed over: it stays locked
+    else
+      locked_ = false;
+  }
+  bool take() noexcept { return !std::exchange(locked_, true); }
+
+  class lock_op final : public detail::waiting_op<lock_op> {
+  public:
+    explicit lock_op(mutex& m) noexcept : waiting_op("a mutex"), mutex_(m) {}
+    guard await_resume() const noexcept { return guard(mutex_); }
+    detail::home_loop& home() noexcept { return mutex_.home_; }
+    detail::waiter_list& queue() noexcept { return mutex_.waiters_; }
+    [[nodiscard]] bool try_now() const noexcept { return mutex_.take(); }
+
+  private:
+    mutex& mutex_;
+  };
+
+  detail::waiter_list waiters_;
+  detail::home_loop home_;
+  bool locked_ = false;
+};
+
+} // namespace troupe
