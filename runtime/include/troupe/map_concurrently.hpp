@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/detail/combine.hpp>
+#include <troupe/time.hpp>
 
 #include <cstddef>
 #include <functional>
