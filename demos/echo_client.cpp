@@ -15,7 +15,7 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 
-task<> sender(stream& server, int count) {
+task<> send_lines(stream& server, int count) {
   std::cout << "sender: started!" << std::endl;
   for (int i = 0; i < count; ++i) {
     if (i > 0)
@@ -27,7 +27,7 @@ task<> sender(stream& server, int count) {
   co_await server.send_eof();
 }
 
-task<> receiver(stream& server, nursery& n) {
+task<> print_echoes(stream& server, nursery& n) {
   std::cout << "receiver: started!" << std::endl;
   std::array<std::byte, 16384> buffer;
   while (const auto got = co_await server.read_some(buffer)) {
@@ -46,8 +46,8 @@ task<> parent(std::vector<std::string> args) {
   std::cout << "parent: connecting to 127.0.0.1:" << port << std::endl;
   tcp_stream server = co_await open_tcp_stream("127.0.0.1", static_cast<std::uint16_t>(port));
   co_await with_nursery([&](nursery& n) -> task<> {
-    n.start_soon(sender, std::ref(server), count);
-    n.start_soon(receiver, std::ref(server), std::ref(n));
+    n.start_soon(named("sender", send_lines), std::ref(server), count);
+    n.start_soon(named("receiver", print_echoes), std::ref(server), std::ref(n));
     co_return;
   });
 }
