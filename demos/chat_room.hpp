@@ -13,7 +13,6 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -27,71 +26,29 @@ inline constexpr std::size_t outbox_limit = 200; // lines, beyond which a client
 inline constexpr std::size_t history_limit = 20; // lines that a newcomer hears
 inline constexpr std::size_t room_limit = 1000;  // rooms, so that they are bounded too
 
-/// Lines on their way to one client. Who fills it never waits.
-class outbox {
-public:
-  /// False if the client does not keep up.
-  [[nodiscard]] bool push(std::string line) {
-    if (lines_.size() >= outbox_limit)
-      return false;
-    lines_.push_back(std::move(line));
-    wake();
-    return true;
-  }
-
-  /// Nothing more will come.
-  void close() noexcept {
-    closed_ = true;
-    wake();
-  }
-
-  /// Waits for a line; nothing if the box is closed and empty.
-  troupe::task<std::optional<std::string>> pop() {
-    while (lines_.empty() && !closed_)
-      co_await troupe::with_cancel_scope([this](troupe::cancel_scope& scope) -> troupe::task<> {
-        idle_ = &scope; // push ends the wait
-        const forget at_end{idle_};
-        co_await troupe::sleep_forever();
-      });
-    if (lines_.empty())
-      co_return std::nullopt;
-    std::string line = std::move(lines_.front());
-    lines_.pop_front();
-    co_return line;
-  }
-
-private:
-  struct forget {
-    troupe::cancel_scope*& scope;
-    ~forget() { scope = nullptr; }
-  };
-
-  void wake() noexcept {
-    if (idle_)
-      idle_->cancel();
-  }
-
-  std::deque<std::string> lines_;
-  troupe::cancel_scope* idle_ = nullptr;
-  bool closed_ = false;
-};
-
 struct client {
   explicit client(troupe::stream& s) : peer(s) {}
 
+  /// Nothing more to hear: the writer ends when all is written.
+  void end() {
+    leaving = true;
+    box.tx.close();
+  }
+
   /// A client that does not read is cut off; the room never waits for it.
   void hear(const std::string& line) {
-    if (dropped || box.push(line + "\n"))
+    if (dropped || leaving || box.tx.try_send(line + "\n"))
       return;
     dropped = true;
     peer.abort(); // its tasks get stream_closed and leave
   }
 
   troupe::stream& peer;
-  outbox box;
+  troupe::channel_ends<std::string> box = troupe::make_channel<std::string>(outbox_limit);
   std::string nick; // empty until it has one
   std::string room;
   bool dropped = false;  // too slow
+  bool leaving = false;
   bool writing = false;  // in the middle of a line
 };
 
@@ -173,8 +130,8 @@ private:
       co_await troupe::with_nursery([&](troupe::nursery& n) -> troupe::task<> {
         n.start_soon(troupe::named("writer", &server::write), std::ref(c));
         co_await read(c);
-        c.box.close(); // the writer ends when all is written, but not later than this
-        n.scope().deadline(troupe::current_time() + 2s);
+        c.end();
+        n.scope().deadline(troupe::current_time() + 2s); // however slow it reads
       });
     } catch (const troupe::net_error&) { // NOLINT(bugprone-empty-catch): it has left
     } catch (const troupe::exception_group& all) {
@@ -184,7 +141,7 @@ private:
   }
 
   static troupe::task<> write(client& c) {
-    while (const auto line = co_await c.box.pop()) {
+    while (const auto line = co_await c.box.rx.next()) {
       c.writing = true;
       co_await c.peer.write_all(*line);
       c.writing = false;

@@ -135,6 +135,18 @@ def async_generators():
              "disconnected", "done")
 
 
+def queue():
+    text = output("queue")
+    in_order(text, "got apples 1", "got apples 3", "consumer: 8 items")
+    in_order(text, "got pears 1", "got pears 5")
+
+
+def worker_pool():
+    text = output("worker_pool")
+    in_order(text, "job 13: an unlucky number", "20 jobs")
+    assert all(f"worker {i}:" in text for i in (1, 2, 3))
+
+
 def graceful_shutdown():
     in_order(output("graceful_shutdown"), "stopping", "quick: has finished", "slow: cut off",
              "all ended")
