@@ -45,6 +45,4 @@ task<> parent() {
   std::cout << "done\n";
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

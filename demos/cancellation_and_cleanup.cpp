@@ -64,6 +64,4 @@ task<> parent() {
   std::cout << "parent: done\n";
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

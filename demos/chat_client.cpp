@@ -40,6 +40,4 @@ task<> parent(std::vector<std::string> args) {
   });
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

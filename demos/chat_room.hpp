@@ -47,9 +47,9 @@ struct client {
   troupe::channel_ends<std::string> box = troupe::make_channel<std::string>(outbox_limit);
   std::string nick; // empty until it has one
   std::string room;
-  bool dropped = false;  // too slow
+  bool dropped = false; // too slow
   bool leaving = false;
-  bool writing = false;  // in the middle of a line
+  bool writing = false; // in the middle of a line
 };
 
 /// True if `text` is UTF-8: no stray bytes, no overlong forms, no surrogates.
@@ -58,8 +58,10 @@ inline bool is_utf8(std::string_view text) {
     const auto first = static_cast<unsigned char>(text[i++]);
     if (first < 0x80)
       continue;
-    const int more = first >= 0xf0 && first <= 0xf4 ? 3 : first >= 0xe0 && first < 0xf0 ? 2
-                   : first >= 0xc2 && first < 0xe0 ? 1 : 0;
+    const int more = first >= 0xf0 && first <= 0xf4  ? 3
+                     : first >= 0xe0 && first < 0xf0 ? 2
+                     : first >= 0xc2 && first < 0xe0 ? 1
+                                                     : 0;
     if (more == 0 || text.size() - i < static_cast<std::size_t>(more))
       return false;
     unsigned long point = first & (0x3fU >> more);
@@ -94,15 +96,15 @@ public:
     using namespace std::chrono_literals;
     client c(peer);
     const leave_at_end guard{*this, c};
-    co_await troupe::with_cleanup(
-      [&]() -> troupe::task<> { co_await run(c); },
-      [&]() -> troupe::task<> {
-        // cancelled from above: the service ends
-        if (troupe::current_cancel_reason() && !c.writing && !c.dropped)
-          co_await troupe::move_on_after(500ms, [&] { return say_goodbye(c); });
-        co_await c.peer.close();
-      },
-      1s);
+    co_await troupe::with_cleanup([&]() -> troupe::task<> { co_await run(c); },
+                                  [&]() -> troupe::task<> {
+                                    // cancelled from above: the service ends
+                                    if (troupe::current_cancel_reason() && !c.writing && !c.dropped)
+                                      co_await troupe::move_on_after(
+                                        500ms, [&] { return say_goodbye(c); });
+                                    co_await c.peer.close();
+                                  },
+                                  1s);
   }
 
 private:

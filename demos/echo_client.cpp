@@ -32,8 +32,7 @@ task<> print_echoes(stream& server, nursery& n) {
   std::array<std::byte, 16384> buffer;
   while (const auto got = co_await server.read_some(buffer)) {
     std::cout << "receiver: got data "
-              << std::string_view(reinterpret_cast<const char*>(buffer.data()), got)
-              << std::flush;
+              << std::string_view(reinterpret_cast<const char*>(buffer.data()), got) << std::flush;
   }
   std::cout << "receiver: connection closed" << std::endl;
   n.cancel("the server has closed the connection");
@@ -52,6 +51,4 @@ task<> parent(std::vector<std::string> args) {
   });
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

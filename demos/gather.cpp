@@ -43,6 +43,4 @@ task<> parent() {
   std::cout << "gather_settled: " << good.value() << ", and a failure: " << bad.failed() << '\n';
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

@@ -43,6 +43,4 @@ task<> parent(std::vector<std::string> args) {
   std::cout << "all ended" << std::endl;
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

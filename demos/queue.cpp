@@ -39,6 +39,4 @@ task<> parent() {
   });
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

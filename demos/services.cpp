@@ -14,9 +14,7 @@
 
 using namespace troupe;
 
-void log(const std::string& what) {
-  std::cout << what << std::endl;
-}
+void log(const std::string& what) { std::cout << what << std::endl; }
 
 task<> echo(tcp_stream& peer) {
   log("echo: " + peer.peer() + " has come");
@@ -41,9 +39,11 @@ task<> run_services(std::vector<std::string> args) {
 
   const auto port_of = [](const tcp_listener& l) { return std::to_string(l.port()); };
   log("Two services are running. In another terminal, or several, type\n"
-      "    nc localhost " + port_of(chat_listener)
+      "    nc localhost "
+      + port_of(chat_listener)
       + "        to chat: first your nick name, then /who, /join ROOM, /quit\n"
-        "    nc localhost " + port_of(echo_listener)
+        "    nc localhost "
+      + port_of(echo_listener)
       + "       to hear an echo\n"
         "Ctrl-C here ends both and says goodbye.");
 

@@ -17,17 +17,16 @@ task<int> slow_answer(duration how_long) {
 
 task<> parent() {
   // move_on_after: nothing, if the time is over
-  const std::optional<int> late =
-    co_await move_on_after(50ms, [] { return slow_answer(10s); });
+  const std::optional<int> late = co_await move_on_after(50ms, [] { return slow_answer(10s); });
   std::cout << "move_on_after: " << (late ? "an answer" : "no answer, moving on") << '\n';
 
-  const std::optional<int> early =
-    co_await move_on_after(10s, [] { return slow_answer(10ms); });
+  const std::optional<int> early = co_await move_on_after(10s, [] { return slow_answer(10ms); });
   std::cout << "move_on_after: " << early.value() << '\n';
 
   // fail_after: an error that names the scope
   try {
-    co_await fail_after(50ms, [] { return slow_answer(10s); }, "asking for the answer");
+    co_await fail_after(
+      50ms, [] { return slow_answer(10s); }, "asking for the answer");
   } catch (const timeout_error& e) {
     std::cout << "fail_after: " << e.what() << '\n';
   }
@@ -48,6 +47,4 @@ task<> parent() {
   std::cout << "moved deadline: " << (done ? "five steps done" : "too slow") << '\n';
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

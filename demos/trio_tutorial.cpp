@@ -36,6 +36,4 @@ task<> parent() {
   std::cout << "parent: all done!\n";
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

@@ -22,8 +22,7 @@ task<> parent() {
       running.push_back(n.start_soon(answer, after));
 
     const auto first = co_await wait(running, wait_until::first_completed);
-    std::cout << "wait: " << first.done.size() << " done, " << first.pending.size()
-              << " pending\n";
+    std::cout << "wait: " << first.done.size() << " done, " << first.pending.size() << " pending\n";
 
     as_completed in_order(running, 10s);
     while (const auto next = co_await in_order.next())
@@ -36,6 +35,4 @@ task<> parent() {
   });
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

@@ -47,10 +47,12 @@ task<> parent() {
     reports_in.close(); // the workers have their own ends of the queues
     jobs_out.close();
 
-    n.start_soon([](send_channel<int> jobs) -> task<> {
-      for (int job = 1; job <= 20; ++job)
-        co_await jobs.send(job);
-    }, std::move(jobs_in));
+    n.start_soon(
+      [](send_channel<int> jobs) -> task<> {
+        for (int job = 1; job <= 20; ++job)
+          co_await jobs.send(job);
+      },
+      std::move(jobs_in));
 
     int count = 0;
     while (const auto r = co_await reports_out.next()) {
@@ -61,6 +63,4 @@ task<> parent() {
   });
 }
 
-int main(int argc, char** argv) {
-  return troupe::main(argc, argv, parent);
-}
+int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }

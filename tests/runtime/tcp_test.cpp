@@ -199,8 +199,8 @@ BOOST_AUTO_TEST_CASE(name_is_looked_up_and_the_look_up_can_be_cancelled) {
     tcp_listener listener(0);
     tcp_stream client = co_await open_tcp_stream("localhost", listener.port());
     co_await with_nursery([&](nursery& n) -> task<> {
-      auto looking = n.start_soon(
-        [&]() -> task<> { co_await open_tcp_stream("localhost", listener.port()); });
+      auto looking =
+        n.start_soon([&]() -> task<> { co_await open_tcp_stream("localhost", listener.port()); });
       co_await checkpoint();
       looking.cancel();
     });
@@ -218,9 +218,8 @@ BOOST_AUTO_TEST_CASE(reset_and_broken_pipe_have_their_types) {
 BOOST_AUTO_TEST_CASE(closing_wakes_the_one_who_waits) {
   with_pair([](tcp_stream& client, tcp_stream& server) -> task<> {
     co_await with_nursery([&](nursery& n) -> task<> {
-      n.start_soon([&]() -> task<> {
-        BOOST_CHECK_THROW(co_await read_text(server), stream_closed);
-      });
+      n.start_soon(
+        [&]() -> task<> { BOOST_CHECK_THROW(co_await read_text(server), stream_closed); });
       co_await checkpoint();
       co_await checkpoint();
       co_await server.close();
@@ -248,9 +247,9 @@ BOOST_AUTO_TEST_CASE(stream_is_for_its_own_loop) {
   run(run_options{.loops = 2}, []() -> task<> {
     tcp_listener listener(0, loopback);
     co_await with_nursery([&](nursery& n) -> task<> {
-      n.start_on(1, [](tcp_listener* l) -> task<> {
-        BOOST_CHECK_THROW(co_await l->accept(), usage_error);
-      }, &listener);
+      n.start_on(
+        1, [](tcp_listener* l) -> task<> { BOOST_CHECK_THROW(co_await l->accept(), usage_error); },
+        &listener);
       co_return;
     });
   });

@@ -74,7 +74,6 @@ public:
 };
 
 /// Throws the type above that fits the `errno` value `cause`, else `net_error`.
-[[noreturn]] void throw_net_error(int cause, std::string_view operation,
-                                  std::string_view address);
+[[noreturn]] void throw_net_error(int cause, std::string_view operation, std::string_view address);
 
 } // namespace troupe

@@ -66,8 +66,7 @@ public:
   /// `port` 0: any that is free, see `port()`. Throws `address_in_use`,
   /// `net_error`; `usage_error` outside of a task. Not a checkpoint.
   explicit tcp_listener(std::uint16_t port, const listen_options& options = {});
-  tcp_listener(tcp_listener&& other) noexcept
-    : socket_(std::exchange(other.socket_, nullptr)) {}
+  tcp_listener(tcp_listener&& other) noexcept : socket_(std::exchange(other.socket_, nullptr)) {}
   tcp_listener& operator=(tcp_listener&& other) noexcept {
     std::swap(socket_, other.socket_);
     return *this;
@@ -90,10 +89,10 @@ private:
 
 /// How `serve_tcp` serves.
 struct serve_options {
-  std::string address = {};            ///< as in `listen_options`
-  int backlog = 1024;                  ///< as in `listen_options`
+  std::string address = {};              ///< as in `listen_options`
+  int backlog = 1024;                    ///< as in `listen_options`
   std::size_t connection_limit = 10'000; ///< beyond, clients wait in the backlog
-  std::string name = "connection";     ///< tasks are called "<name> from <peer>"
+  std::string name = "connection";       ///< tasks are called "<name> from <peer>"
 
   /// Hears of each failure, once, with the name of the task that failed; by
   /// default it is written to stderr. Must not throw.

@@ -132,8 +132,7 @@ task<> accept_all(server& s, nursery& n) {
       co_return;
     } catch (const std::system_error& e) {
       const auto code = e.code();
-      if (code != std::errc::too_many_files_open
-          && code != std::errc::too_many_files_open_in_system
+      if (code != std::errc::too_many_files_open && code != std::errc::too_many_files_open_in_system
           && code != std::errc::no_buffer_space && code != std::errc::not_enough_memory
           && code != std::errc::no_space_on_device)
         throw;
@@ -150,8 +149,7 @@ task<> accept_all(server& s, nursery& n) {
 
 task<> run_server(server& s) {
   co_await with_nursery([&s](nursery& n) -> task<> {
-    n.start_soon(named("acceptor of " + s.listener.local(), accept_all),
-                                 std::ref(s), std::ref(n));
+    n.start_soon(named("acceptor of " + s.listener.local(), accept_all), std::ref(s), std::ref(n));
     n.start_service(named("stop watcher",
                           [](server& of) -> task<> {
                             co_await stopping();

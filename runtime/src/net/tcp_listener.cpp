@@ -37,13 +37,11 @@ private:
         return true;
       }
       switch (errno) {
-        case EINTR:
-        case ECONNABORTED: // the client has left before it was accepted
-        case EPROTO:
-        case EPERM:
-          continue;
-        default:
-          return failed(errno);
+      case EINTR:
+      case ECONNABORTED: // the client has left before it was accepted
+      case EPROTO:
+      case EPERM: continue;
+      default: return failed(errno);
       }
     }
   }
@@ -122,9 +120,7 @@ void tcp_listener::close() noexcept {
     socket_->close();
 }
 
-std::string tcp_listener::local() const {
-  return socket_ ? socket_->local() : "closed";
-}
+std::string tcp_listener::local() const { return socket_ ? socket_->local() : "closed"; }
 
 std::uint16_t tcp_listener::port() const {
   endpoint e;

@@ -55,8 +55,8 @@ public:
 private:
   bool attempt() noexcept override {
     while (!data_.empty()) {
-      const ssize_t n = ::send(socket_.fd(), data_.data(), data_.size(),
-                               MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t n =
+        ::send(socket_.fd(), data_.data(), data_.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
       if (n >= 0)
         data_ = data_.subspan(static_cast<std::size_t>(n));
       else if (errno != EINTR)
@@ -245,17 +245,11 @@ void tcp_stream::abort() noexcept {
   socket_->close();
 }
 
-std::string tcp_stream::peer() const {
-  return socket_ ? socket_->peer() : "closed";
-}
+std::string tcp_stream::peer() const { return socket_ ? socket_->peer() : "closed"; }
 
-std::string tcp_stream::local() const {
-  return socket_ ? socket_->local() : "closed";
-}
+std::string tcp_stream::local() const { return socket_ ? socket_->local() : "closed"; }
 
-int tcp_stream::native_handle() const noexcept {
-  return socket_ ? socket_->fd() : -1;
-}
+int tcp_stream::native_handle() const noexcept { return socket_ ? socket_->fd() : -1; }
 
 task<tcp_stream> open_tcp_stream(std::string host, std::uint16_t port) {
   loop& home = require_loop("open_tcp_stream");
@@ -277,8 +271,8 @@ task<tcp_stream> open_tcp_stream(std::string host, std::uint16_t port) {
       co_return std::move(connecting);
     }
   }
-  const std::string where = addresses.size() == 1 ? to_text(addresses.front())
-                                                  : host + ":" + std::to_string(port);
+  const std::string where =
+    addresses.size() == 1 ? to_text(addresses.front()) : host + ":" + std::to_string(port);
   throw_net_error(error, "connect to", where);
 }
 
