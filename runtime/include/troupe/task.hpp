@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/detail/frame.hpp>
+#include <troupe/detail/loop.hpp>
 #include <troupe/detail/result.hpp>
 
 #include <concepts>

@@ -207,11 +207,6 @@ void loop::arm_io_timer(time_point when) noexcept {
   });
 }
 
-std::coroutine_handle<> next_step(task_block& t, std::coroutine_handle<> h) noexcept {
-  t.home().next_step_ = h;
-  return std::noop_coroutine();
-}
-
 task_block* current_task_block() noexcept {
   return this_thread_loop ? this_thread_loop->current_task() : nullptr;
 }

@@ -92,20 +92,10 @@ inline void frame_link::join(frame_promise& child_promise, frame_promise* awaiti
   child_promise.task = t;
 }
 
-/// Lets the loop resume `h` next.
-std::coroutine_handle<> next_step(task_block& t, std::coroutine_handle<> h) noexcept;
-
-/// Goes on with `h`. Compilers turn the transfer from one frame to the next into
-/// a jump only when they optimise, and not under sanitizers; elsewhere the loop
-/// makes the next step, so that deep chains do not use up the stack.
-inline std::coroutine_handle<> transfer([[maybe_unused]] task_block& t,
-                                        std::coroutine_handle<> h) noexcept {
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  return h;
-#else
-  return next_step(t, h);
-#endif
-}
+/// Goes on with `h`: the loop resumes it next. Not a symmetric transfer, which
+/// compilers turn into a jump only when they optimise fully: deep chains of frames
+/// must not use up the stack in any build. Defined in loop.hpp.
+std::coroutine_handle<> transfer(task_block& t, std::coroutine_handle<> h) noexcept;
 
 /// Ends a frame: hands over to the frame that awaits it.
 struct final_awaiter {

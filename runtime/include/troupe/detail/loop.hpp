@@ -89,7 +89,7 @@ public:
 private:
   friend class task_block;
   friend class runtime;
-  friend std::coroutine_handle<> next_step(task_block&, std::coroutine_handle<>) noexcept;
+  friend std::coroutine_handle<> transfer(task_block&, std::coroutine_handle<>) noexcept;
 
   struct io_state;
 
@@ -115,7 +115,7 @@ private:
   list<task_block, sibling_tag> roots_; // tasks that no nursery of this loop owns
   task_block* current_task_ = nullptr;
   task_block* finished_ = nullptr;    // its root frame has just run to its end
-  std::coroutine_handle<> next_step_; // see `next_step`
+  std::coroutine_handle<> next_step_; // see `transfer`
   unsigned budget_ = budget;
   unsigned index_;
   bool idle_ = false; // reported to time_
@@ -132,6 +132,11 @@ private:
 };
 
 // -- inline ---------------------------------------------------------------------
+
+inline std::coroutine_handle<> transfer(task_block& t, std::coroutine_handle<> h) noexcept {
+  t.home().next_step_ = h;
+  return std::noop_coroutine();
+}
 
 inline void task_block::wake() noexcept {
   waiting_for_ = nullptr;
