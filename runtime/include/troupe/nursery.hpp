@@ -25,9 +25,10 @@ struct tree_access;
 struct nursery_access;
 } // namespace detail
 
-/// What can be asked of a nursery when it is opened.
+/// What can be asked of a nursery when it is opened. Trivial to destroy, because
+/// g++ 12 destroys braced temporaries of a co_await expression twice.
 struct nursery_options {
-  std::string name = {};               ///< for messages and the task tree
+  std::string_view name = {};          ///< for messages and the task tree; copied
   bool always_group = false;           ///< throw an `exception_group` even for a single failure
   duration watchdog = duration::max(); ///< after the body has ended, how long the children may
                                        ///< take before the task tree is written to stderr
@@ -123,7 +124,7 @@ public:
   /// The children that have not ended, services included.
   [[nodiscard]] std::size_t size() const noexcept { return alive_ + services_; }
 
-  [[nodiscard]] const std::string& name() const noexcept { return options_.name; }
+  [[nodiscard]] const std::string& name() const noexcept { return scope_.name(); }
 
 private:
   template <class>
@@ -135,7 +136,10 @@ private:
   friend class detail::stop_awaiter;
   friend struct detail::nursery_access;
 
-  nursery(nursery_options options) : options_(std::move(options)) {}
+  nursery(nursery_options options) : options_(options) {
+    scope_.name(options.name.empty() ? "nursery" : std::string(options.name));
+    options_.name = {}; // the scope has it
+  }
   ~nursery();
 
   using error_handler = std::function<bool(const std::exception_ptr&, std::string_view)>;

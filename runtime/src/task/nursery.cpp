@@ -21,8 +21,6 @@ nursery::~nursery() {
 
 void nursery::open(detail::task_block& parent, detail::nursery_hook& hook) {
   scope_.nursery_ = this;
-  if (scope_.name().empty())
-    scope_.name(options_.name.empty() ? "nursery" : options_.name);
   detail::scope_access::enter(scope_, parent);
   parent_ = &parent;
   hook_ = &hook;

@@ -54,7 +54,7 @@ public:
   using value_type = body_value<Body, nursery>;
 
   nursery_awaiter(nursery_options options, Body body)
-    : nursery_hook(own_, link_), body_(std::move(body)), own_(std::move(options)) {}
+    : nursery_hook(own_, link_), body_(std::move(body)), own_(options) {}
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -446,7 +446,7 @@ auto with_nursery(Body body) {
 
 template <class Body>
 auto with_nursery(nursery_options options, Body body) {
-  return detail::nursery_awaiter<Body>(std::move(options), std::move(body));
+  return detail::nursery_awaiter<Body>(options, std::move(body));
 }
 
 inline auto stopping() { return detail::stop_awaiter{}; }
