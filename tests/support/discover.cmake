@@ -21,7 +21,7 @@ macro(add_leaf)
     string(REPLACE "/" "." title "${NAME}.${leaf}")
     string(APPEND script "add_test([==[${title}]==] [==[${PROGRAM}]==] [==[--run_test=${leaf}]==]"
                          " --catch_system_errors=no)\n"
-                         "set_tests_properties([==[${title}]==] PROPERTIES TIMEOUT 120"
+                         "set_tests_properties([==[${title}]==] PROPERTIES TIMEOUT ${TIMEOUT}"
                          " DISABLED ${leaf_disabled} ENVIRONMENT [==[${ENVIRONMENT}]==])\n")
   endif()
 endmacro()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Compiles and runs every C++ program (a block with a main) in README.md and docs/."""
+"""Compiles and runs every C++ program (a block with a main) in README.md and docs/:
+doc_programs.py LIBRARY DIRECTORY_OF_GENERATED_HEADERS."""
 
 import pathlib
 import re
@@ -9,7 +10,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-build = ROOT / sys.argv[1]
+library, generated_headers = sys.argv[1:]
 failed = 0
 count = 0
 for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
@@ -21,8 +22,9 @@ for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
             source = pathlib.Path(tmp) / "program.cpp"
             source.write_text(block)
             compiled = subprocess.run(
-                ["g++", "-std=c++20", "-O1", f"-I{ROOT}/runtime/include", str(source), "-o",
-                 f"{tmp}/program", f"{build}/runtime/libtroupe_runtime.a", "-lcaf_core", "-pthread"],
+                ["g++", "-std=c++20", "-O1", f"-I{ROOT}/runtime/include",
+                 f"-I{generated_headers}", str(source), "-o", f"{tmp}/program", library,
+                 "-lcaf_core", "-pthread"],
                 capture_output=True, text=True)
             if compiled.returncode == 0:
                 compiled = subprocess.run([f"{tmp}/program"], capture_output=True, text=True,
