@@ -87,6 +87,8 @@ bool loop::inbox_waiting() const noexcept {
   return head && head != asleep();
 }
 
+bool loop::sleeping() const noexcept { return inbox_.load(std::memory_order_relaxed) == asleep(); }
+
 void loop::drain_inbox() noexcept {
   if (!inbox_waiting()) [[likely]]
     return;
@@ -140,8 +142,11 @@ bool loop::run_ready() noexcept {
           run_timed(static_cast<task_block&>(next));
         else
           static_cast<task_block&>(next).run();
-      } else
+      } else {
         static_cast<ready_callback&>(next).run();
+        if (std::exchange(look_around_, false))
+          break;
+      }
     }
     drain_inbox();
     if (!timers_.empty())

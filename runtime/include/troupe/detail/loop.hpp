@@ -83,6 +83,13 @@ public:
   /// Wakes the loop's thread if it sleeps. Any thread.
   void interrupt() noexcept;
 
+  /// Whether the loop has nothing to do. Any thread; true a moment ago.
+  [[nodiscard]] bool sleeping() const noexcept;
+
+  /// What runs next has taken its time: the loop looks at clock and inbox before
+  /// it goes on.
+  void look_around() noexcept { look_around_ = true; }
+
   /// Whether messages have arrived that the loop has not seen yet. Any thread.
   [[nodiscard]] bool inbox_waiting() const noexcept;
 
@@ -120,6 +127,7 @@ private:
   unsigned index_;
   bool idle_ = false; // reported to time_
   bool in_slice_ = false;
+  bool look_around_ = false;
   const bool debug_; // report slow steps
   timer_heap timers_;
   std::unique_ptr<io_state> io_;
