@@ -36,7 +36,8 @@ set(CPACK_PACKAGE_NAME libtroupe-dev)
 set(CPACK_PACKAGE_CONTACT "The troupe authors <troupe@localhost>")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 # CAF's next versions have another ABI. Asio is compiled in: no public header needs it.
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "libcaf-dev (>= 0.17.6), libcaf-dev (<< 0.18)")
+set(CPACK_DEBIAN_PACKAGE_DEPENDS 
+    "libcaf-dev (>= 0.17.6), libcaf-dev (<< 0.18), libboost1.81-dev")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ${BUILD_SHARED_LIBS})
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 include(CPack)

@@ -21,8 +21,7 @@ namespace troupe {
 class caf_scheduler : public caf::actor_system::module {
 public:
   /// For `caf::actor_system_config::load`. Throws `std::bad_alloc`.
-  static caf::actor_system::module* make(caf::actor_system& sys,
-                                         caf::detail::type_list<> /*none*/);
+  static caf::actor_system::module* make(caf::actor_system& sys, caf::detail::type_list<> /*none*/);
 };
 
 } // namespace troupe

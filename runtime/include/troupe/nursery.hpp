@@ -100,6 +100,14 @@ public:
   template <class F, class... Args>
   auto start_on(unsigned index, F fn, Args... args);
 
+  /// Starts an actor: a child that gets its mailbox as its first parameter, as a
+  /// `mailbox&`, before `args`. The handle has its address (`actor_handle`), which can
+  /// be sent to at once. As `start_soon` in all else; `start_actor_on` as `start_on`.
+  template <class F, class... Args>
+  auto start_actor(F fn, Args... args);
+  template <class F, class... Args>
+  auto start_actor_on(unsigned index, F fn, Args... args);
+
   /// Cancels all children and the body. Idempotent.
   void cancel(std::string_view why = {}) noexcept { scope_.cancel(why); }
 
@@ -153,6 +161,8 @@ private:
 
   template <class F, class... Args>
   auto make_child(F fn, Args... args);
+  template <class F, class... Args>
+  auto make_elsewhere(unsigned index, F fn, Args... args);
 
   void open(detail::task_block& parent, detail::nursery_hook& hook);
   void child_ended(detail::task_block& child) noexcept;

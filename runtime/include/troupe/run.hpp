@@ -17,6 +17,9 @@ struct run_options {
   bool debug = false;          ///< slow steps and late nurseries are reported on stderr
   bool handle_signals = false; ///< SIGINT and SIGTERM cancel the root, a second one exits at
                                ///< once; SIGQUIT writes the task tree to stderr
+  /// Called once, when the actor system is made: to load CAF's modules
+  /// (`config.load<caf::io::middleman>()`) or set its options.
+  detail::configure_actors_fn configure_actors = {};
   detail::time_source* time = nullptr; ///< for tests: see troupe/testing/virtual_clock.hpp
 };
 
@@ -66,7 +69,8 @@ private:
 template <class F, class... Args>
 auto run(run_options options, F fn, Args... args) {
   using value = typename detail::task_of<F, Args...>::value;
-  detail::runtime rt(options.loops, options.time, options.debug, options.handle_signals);
+  detail::runtime rt(options.loops, options.time, options.debug, options.handle_signals,
+                     std::move(options.configure_actors));
   detail::root_task<value, F, Args...> root(rt.at(0), std::move(fn), std::move(args)...);
   return root.run_to_end(rt);
 }

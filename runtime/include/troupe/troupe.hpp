@@ -3,6 +3,8 @@
 
 /// Everything but the test kit.
 
+#include <troupe/actor.hpp>
+#include <troupe/actor_error.hpp>
 #include <troupe/as_completed.hpp>
 #include <troupe/async_generator.hpp>
 #include <troupe/barrier.hpp>
@@ -12,11 +14,14 @@
 #include <troupe/cleanup.hpp>
 #include <troupe/clock.hpp>
 #include <troupe/condition.hpp>
+#include <troupe/dead_letters.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>
 #include <troupe/gather.hpp>
+#include <troupe/mailbox.hpp>
 #include <troupe/map_concurrently.hpp>
+#include <troupe/messages.hpp>
 #include <troupe/mutex.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/nursery.hpp>

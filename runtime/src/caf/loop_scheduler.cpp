@@ -5,6 +5,7 @@
 
 #include <caf/actor_system_config.hpp>
 #include <caf/intrusive_ptr.hpp>
+#include <caf/logger.hpp>
 
 #include <algorithm>
 #include <latch>
@@ -155,7 +156,8 @@ std::size_t loop_scheduler::throughput(std::size_t ours) const noexcept {
 
 void loop_scheduler::start() {
   abstract_coordinator::start();
-  on_each_loop([this](std::size_t) { system().thread_started(); });
+  if (owned_) // the others are not CAF's, and one of them may be waiting for this
+    on_each_loop([this](std::size_t) { system().thread_started(); });
 }
 
 void loop_scheduler::stop() {
@@ -164,7 +166,10 @@ void loop_scheduler::stop() {
   on_each_loop([this](std::size_t i) {
     clock_->detach(i);
     jobs_[i]->close();
-    system().thread_terminates();
+    // whoever spawns is bound to the system's logger, and the system waits for all who are
+    caf::logger::set_current_actor_system(nullptr);
+    if (owned_)
+      system().thread_terminates();
   });
   owned_.reset();
 }

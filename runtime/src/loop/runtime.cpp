@@ -34,6 +34,7 @@ struct runtime::impl {
   bool root_over = false;
   task_block* root = nullptr; // on the first loop only
   std::unique_ptr<boost::asio::signal_set> signals;
+  configure_actors_fn configure_actors;
 
   void await_signal(runtime& rt) {
     signals->async_wait([this, &rt](const boost::system::error_code& error, int number) {
@@ -49,8 +50,10 @@ struct runtime::impl {
   }
 };
 
-runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_signals)
+runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_signals,
+                 configure_actors_fn configure_actors)
   : time_(time), debug_(debug), impl_(std::make_unique<impl>()) {
+  impl_->configure_actors = std::move(configure_actors);
   if (loops == 0)
     loops = std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < loops; ++i)
@@ -78,6 +81,16 @@ runtime::~runtime() {
   unregister_runtime(*this);
   delete host_.load();
   stop_threads();
+}
+
+actor_host& runtime::need_host() {
+  if (actor_host* there = host())
+    return *there;
+  const std::lock_guard lock(impl_->mutex);
+  if (!host())
+    host_.store(make_actor_host(*this, impl_->configure_actors).release(),
+                std::memory_order_release);
+  return *host();
 }
 
 void runtime::stop_threads() noexcept {

@@ -8,8 +8,6 @@
 
 namespace troupe::detail {
 
-namespace {
-
 /// "task<> a::child(std::string)" -> "a::child"; lambdas keep what encloses them.
 std::string short_name(std::string_view full) {
   if (const auto with = full.find(" [with "); with != full.npos)
@@ -41,8 +39,6 @@ std::string short_name(std::string_view full) {
   }
   return std::string(full.substr(begin, end - begin));
 }
-
-} // namespace
 
 task_block::task_block(loop& home, nursery* owner) noexcept
   : ready_node(kind::task), loop_(&home), nursery_(owner) {}
@@ -121,11 +117,14 @@ void task_block::end(bool by_cancellation) noexcept {
   loop_->load(static_cast<std::size_t>(-1));
   if (!nursery_)
     list_node<sibling_tag>::unlink();
-  if (extras_) [[unlikely]]
+  if (extras_) [[unlikely]] {
+    if (extras_->actor)
+      actor_task_ended(*extras_->actor);
     while (joiner* j = extras_->joiners.first()) {
       j->unlink();
       j->notify();
     }
+  }
   on_end();
 }
 

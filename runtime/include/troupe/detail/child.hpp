@@ -169,6 +169,9 @@ public:
     this->go();
   }
 
+  /// What will be called, and with what.
+  [[nodiscard]] stored_call<F, Args...>& call() noexcept { return call_; }
+
   static void* operator new(std::size_t bytes) { return allocate(bytes); }
   static void operator delete(void* p, std::size_t bytes) noexcept { deallocate(p, bytes); }
 

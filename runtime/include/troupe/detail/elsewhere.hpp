@@ -54,9 +54,19 @@ public:
     this->stand_in(*this);
   }
 
+  /// The task over there.
+  [[nodiscard]] task_block& away() {
+    if (!task_)
+      task_.emplace(*away_, *this);
+    return *task_;
+  }
+
+  /// What will be called, and with what.
+  [[nodiscard]] stored_call<F, Args...>& call() noexcept { return *call_; }
+
   /// Makes the coroutine, and what the task takes along. All that can throw.
   void prepare() {
-    task_.emplace(*away_, *this);
+    static_cast<void>(away());
     auto frame = (*call_)().release();
     task_->attach(frame, frame.promise());
     this->take_along(*task_);

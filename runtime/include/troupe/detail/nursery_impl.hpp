@@ -399,16 +399,28 @@ auto nursery::start(F fn, Args... args) {
 }
 
 template <class F, class... Args>
+auto nursery::make_elsewhere(unsigned index, F fn, Args... args) {
+  detail::loop& home = check_open("starting a task elsewhere");
+  if constexpr (detail::is_named<F>) {
+    auto child = make_elsewhere(index, std::move(fn.fn), std::move(args)...);
+    child->name(fn.name);
+    child->away().name(std::move(fn.name));
+    return child;
+  } else {
+    using value = typename detail::task_of<F, Args...>::value;
+    using block = detail::elsewhere_block<value, F, Args...>;
+    return std::make_unique<block>(home, this, detail::loop_at(home, index), std::move(fn),
+                                   std::move(args)...);
+  }
+}
+
+template <class F, class... Args>
 auto nursery::start_on(unsigned index, F fn, Args... args) {
-  detail::loop& home = check_open("start_on");
-  using value = typename detail::task_of<F, Args...>::value;
-  using block = detail::elsewhere_block<value, F, Args...>;
-  auto child = std::make_unique<block>(home, this, detail::loop_at(home, index), std::move(fn),
-                                       std::move(args)...);
+  auto child = make_elsewhere(index, std::move(fn), std::move(args)...);
   child->prepare();
   child->send_off(); // before the cancellation that `adopt` may deliver
   adopt(*child, false);
-  return task_handle<value>(*child.release());
+  return task_handle(*child.release());
 }
 
 template <class F, class... Args>

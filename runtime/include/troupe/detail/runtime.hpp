@@ -4,26 +4,39 @@
 #include <troupe/detail/loop.hpp>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
+namespace caf {
+class actor_system_config;
+} // namespace caf
+
 namespace troupe::detail {
 
-/// What the actor side needs from the runtime and the other way round. The only
-/// seam between the loops and CAF; made when the first task becomes an actor.
+class runtime;
+
+using configure_actors_fn = std::function<void(caf::actor_system_config&)>;
+
+/// The actor side of a runtime: the only seam between the loops and CAF. Made when
+/// the first task becomes an actor.
 class actor_host {
 public:
   virtual ~actor_host() = default;
 };
+[[nodiscard]] std::unique_ptr<actor_host> make_actor_host(runtime& rt,
+                                                          const configure_actors_fn& configure);
 
 /// The loops of one program and their threads.
 class runtime {
 public:
   /// Starts `loops` threads (0: one per core). Throws `std::system_error`.
-  runtime(unsigned loops, time_source* time, bool debug, bool handle_signals);
+  /// `configure_actors` is called when the actor side is made.
+  runtime(unsigned loops, time_source* time, bool debug, bool handle_signals,
+          configure_actors_fn configure_actors = {});
 
   /// Stops the loops and joins their threads.
   ~runtime();
@@ -46,6 +59,9 @@ public:
 
   /// The actor side; null as long as no task is an actor.
   [[nodiscard]] actor_host* host() const noexcept { return host_.load(std::memory_order_acquire); }
+  /// Makes it if there is none. Any thread. Throws what the user's configuration throws,
+  /// `std::system_error`.
+  [[nodiscard]] actor_host& need_host();
 
 private:
   struct impl;

@@ -185,6 +185,8 @@ public:
   /// The name that was given, or the function's.
   [[nodiscard]] std::string name() const;
   void name(std::string given);
+  /// As the compiler writes it.
+  [[nodiscard]] const char* function_name() const noexcept { return function_name_; }
 
   [[nodiscard]] task_extras* extras() const noexcept { return extras_; }
   /// Makes the extras if there are none. Throws `std::bad_alloc`.
@@ -259,6 +261,9 @@ public:
 
 /// The task that opened the nursery `t` belongs to; null for a root.
 [[nodiscard]] task_block* parent_of(const task_block& t) noexcept;
+
+/// "task<> a::child(std::string)" -> "a::child".
+[[nodiscard]] std::string short_name(std::string_view function);
 
 /// What a failure is called in a reason. Never throw.
 [[nodiscard]] std::string describe_or_empty(const std::exception_ptr& e) noexcept;

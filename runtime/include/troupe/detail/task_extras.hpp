@@ -10,15 +10,29 @@
 namespace troupe::detail {
 
 class start_wait;
+class task_actor;
+
+/// The task behind `a` has ended. See src/caf.
+void actor_task_ended(task_actor& a) noexcept;
+/// The task lets go of its actor.
+void release_actor(task_actor& a) noexcept;
 
 /// What few tasks need.
 struct task_extras {
+  task_extras() = default;
+  task_extras(const task_extras&) = delete;
+  task_extras& operator=(const task_extras&) = delete;
+  ~task_extras() {
+    if (actor)
+      release_actor(*actor);
+  }
+
   std::string name;                                  // given, not the function's
   list<joiner, join_tag> joiners;                    // who waits for the end
   start_wait* starter = nullptr;                     // in nursery::start, until ready
   std::unique_ptr<cancel_reason> reason;             // of task_block::cancel
   std::shared_ptr<const void> locals;                // task-local values; see task_local.hpp
-  std::shared_ptr<void> actor;                       // the actor side; see src/caf
+  task_actor* actor = nullptr;                       // owned; once somebody has asked for it
   time_point inherited_deadline = time_point::max(); // of a task started from another loop
 };
 
