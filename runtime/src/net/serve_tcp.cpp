@@ -26,6 +26,7 @@ struct server {
   tcp_handler handler;
   tcp_listener listener;
   serve_options options;
+  std::string acceptor_name = "acceptor of " + listener.local();
   std::size_t connections = 0;
   detail::suspension* waiting = nullptr;
   detail::task_block* acceptor = nullptr;
@@ -41,10 +42,10 @@ struct server {
     }
   }
 
-  void report_shortage(const std::exception_ptr& error) {
+  void report_shortage(const std::exception_ptr& error) noexcept {
     const time_point now = current_time();
     if (last_shortage == time_point::min() || now - last_shortage > same_shortage)
-      report(error, "acceptor of " + listener.local());
+      report(error, acceptor_name);
     last_shortage = now;
   }
 };
@@ -149,7 +150,7 @@ task<> accept_all(server& s, nursery& n) {
 
 task<> run_server(server& s) {
   co_await with_nursery([&s](nursery& n) -> task<> {
-    n.start_soon(named("acceptor of " + s.listener.local(), accept_all), std::ref(s), std::ref(n));
+    n.start_soon(named(s.acceptor_name, accept_all), std::ref(s), std::ref(n));
     n.start_service(named("stop watcher",
                           [](server& of) -> task<> {
                             co_await stopping();

@@ -12,14 +12,22 @@
 
 namespace troupe::detail {
 
-socket_state::socket_state(loop& home, int fd, std::string peer)
+owned_fd::~owned_fd() {
+  if (fd_ >= 0)
+    ::close(fd_);
+}
+
+socket_state::socket_state(loop& home, owned_fd fd, std::string peer)
   : home_(home), descriptor_(home.io()), peer_(std::move(peer)) {
+  watch(std::move(fd));
+}
+
+void socket_state::watch(owned_fd fd) {
   boost::system::error_code error;
-  descriptor_.assign(fd, error);
-  if (error) {
-    ::close(fd);
+  descriptor_.assign(fd.get(), error);
+  if (error)
     throw std::system_error(error, "troupe: cannot watch a socket");
-  }
+  fd.release();
 }
 
 std::string socket_state::local() {
@@ -36,15 +44,7 @@ void socket_state::close() noexcept {
   descriptor_.close(ignored);
 }
 
-void socket_state::renew() {
-  const int fd = descriptor_.release();
-  boost::system::error_code error;
-  descriptor_.assign(fd, error);
-  if (error) {
-    ::close(fd);
-    throw std::system_error(error, "troupe: cannot watch a socket");
-  }
-}
+void socket_state::renew() { watch(owned_fd(descriptor_.release())); }
 
 void socket_state::check(direction d, const char* what) const {
   if (loop::current() != &home_)

@@ -9,6 +9,7 @@
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
 #include <string>
+#include <utility>
 
 namespace troupe::detail {
 
@@ -17,14 +18,30 @@ using endpoint = boost::asio::ip::tcp::endpoint;
 
 enum class direction : unsigned { read, write };
 
+/// A descriptor that is closed if nobody takes it.
+class owned_fd {
+public:
+  explicit owned_fd(int fd) noexcept : fd_(fd) {}
+  owned_fd(owned_fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  owned_fd& operator=(owned_fd&&) = delete;
+  ~owned_fd();
+
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  void release() noexcept { fd_ = -1; }
+  void reset(int fd) noexcept { owned_fd(fd).swap(*this); }
+  void swap(owned_fd& other) noexcept { std::swap(fd_, other.fd_); }
+
+private:
+  int fd_;
+};
+
 /// A non-blocking descriptor on a loop. Asio only says when it is ready; the
 /// operations are system calls of ours. So a wait can be given up at any moment:
 /// Asio's handler refers to this object, never to a frame, and finds nobody.
 class socket_state
   : public boost::intrusive_ref_counter<socket_state, boost::thread_unsafe_counter> {
 public:
-  /// Takes `fd` over, also when it throws.
-  socket_state(loop& home, int fd, std::string peer);
+  socket_state(loop& home, owned_fd fd, std::string peer);
   ~socket_state() = default;
 
   [[nodiscard]] loop& home() const noexcept { return home_; }
@@ -49,6 +66,7 @@ public:
 private:
   friend class socket_op;
 
+  void watch(owned_fd fd);
   void arm(direction d);
   void ready(direction d) noexcept;
 

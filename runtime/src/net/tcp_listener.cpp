@@ -18,21 +18,17 @@ using namespace detail;
 class accept_op final : public socket_op {
 public:
   explicit accept_op(socket_state& s) noexcept : socket_op(s, direction::read) {}
-  ~accept_op() {
-    if (fd_ >= 0)
-      ::close(fd_);
-  }
-
   [[nodiscard]] const char* waits_for() const noexcept override { return "a connection"; }
   [[nodiscard]] const endpoint& peer() const noexcept { return peer_; }
-  [[nodiscard]] int take() noexcept { return std::exchange(fd_, -1); }
+  [[nodiscard]] owned_fd take() noexcept { return std::move(fd_); }
 
 private:
   bool attempt() noexcept override {
     for (;;) {
       auto size = static_cast<socklen_t>(peer_.capacity());
-      fd_ = ::accept4(socket_.fd(), peer_.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd_ >= 0) {
+      const int fd = ::accept4(socket_.fd(), peer_.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd >= 0) {
+        fd_.reset(fd);
         peer_.resize(size);
         return true;
       }
@@ -47,7 +43,7 @@ private:
   }
 
   endpoint peer_;
-  int fd_ = -1;
+  owned_fd fd_{-1};
 };
 
 /// A listening socket, or -1 and `errno`.
@@ -87,11 +83,11 @@ tcp_listener::tcp_listener(std::uint16_t port, const listen_options& options) {
       throw_net_error(EINVAL, "listen on", options.address + " (not a numeric address)");
     fd = listen_on(at, options.backlog, false);
   }
-  if (fd < 0) {
-    const int error = errno;
+  const int error = errno;
+  owned_fd owned(fd);
+  if (fd < 0)
     throw_net_error(error, "listen on", to_text(at));
-  }
-  socket_ = new socket_state(home, fd, to_text(at));
+  socket_ = new socket_state(home, std::move(owned), to_text(at));
   intrusive_ptr_add_ref(socket_);
 }
 

@@ -77,21 +77,25 @@ public:
 
 private:
   bool attempt() noexcept override {
-    if (!started_) {
-      started_ = true;
-      if (::connect(socket_.fd(), to_.data(), static_cast<socklen_t>(to_.size())) == 0)
-        return true;
-      return failed(errno == EINPROGRESS || errno == EINTR ? EAGAIN : errno);
-    }
     int result = 0;
     socklen_t size = sizeof result;
-    if (::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &result, &size) != 0)
+    if (started_ && ::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &result, &size) != 0)
       result = errno;
     if (result != 0)
       return failed(result);
-    endpoint peer;
-    size = static_cast<socklen_t>(peer.capacity());
-    return ::getpeername(socket_.fd(), peer.data(), &size) == 0; // false: woken too early
+    // Again when it was woken: says whether that was too early, and cannot wait for a
+    // connection that nobody is making.
+    started_ = true;
+    if (::connect(socket_.fd(), to_.data(), static_cast<socklen_t>(to_.size())) == 0)
+      return true;
+    switch (errno) {
+    case EISCONN: return true;
+    case EINPROGRESS:
+    case EALREADY:
+    case EINTR: return failed(EAGAIN);
+    case EAGAIN: return failed(ENOBUFS); // out of routes, not a matter of waiting
+    default: return failed(errno);
+    }
   }
 
   const endpoint& to_;
@@ -256,12 +260,12 @@ task<tcp_stream> open_tcp_stream(std::string host, std::uint16_t port) {
   const auto addresses = co_await resolve(host, port);
   int error = EHOSTUNREACH;
   for (const endpoint& to : addresses) {
-    const int fd = make_socket(to.protocol().family());
-    if (fd < 0) {
+    owned_fd fd(make_socket(to.protocol().family()));
+    if (fd.get() < 0) {
       error = errno;
       continue;
     }
-    const socket_ptr s(new socket_state(home, fd, to_text(to)));
+    const socket_ptr s(new socket_state(home, std::move(fd), to_text(to)));
     tcp_stream connecting(*s); // closes, whatever happens
     connect_op op(*s, to);
     co_await op;
