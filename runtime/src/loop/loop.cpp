@@ -58,6 +58,8 @@ void loop::run() noexcept {
       io.poll();
     else if (stopping_.load(std::memory_order_acquire))
       break;
+    else if (std::exchange(no_io_timer_, false))
+      io.run_one_until(timers_.next());
     else
       io.run();
   }
@@ -116,7 +118,7 @@ void loop::fire_timers() noexcept {
 void loop::pump() noexcept {
   if (in_slice_)
     return; // the slice that polled will see what is ready
-  if (run_slice())
+  if (run_slice() || no_io_timer_)
     io_->context.stop(); // back to `run`, which polls and goes on
 }
 
@@ -197,19 +199,25 @@ bool loop::prepare_to_sleep() noexcept {
 }
 
 /// One Asio timer stands for all of ours. It is only moved when the next
-/// deadline is earlier than what it is set to, or has become much later.
+/// deadline is earlier than what it is set to, or has become much later. When
+/// there is no memory for it, `run` waits for the deadline itself.
 void loop::arm_io_timer(time_point when) noexcept {
   auto& io = *io_;
   if (when >= io.armed_for || when == time_point::max())
     return;
-  io.armed_for = when;
-  io.timer.expires_at(when);
-  io.timer.async_wait([this](const boost::system::error_code& error) {
-    if (error)
-      return; // moved to an earlier time
-    io_->armed_for = time_point::max();
-    pump();
-  });
+  try {
+    io.armed_for = time_point::max();
+    io.timer.expires_at(when);
+    io.timer.async_wait([this](const boost::system::error_code& error) {
+      if (error)
+        return; // moved to an earlier time
+      io_->armed_for = time_point::max();
+      pump();
+    });
+    io.armed_for = when;
+  } catch (...) {
+    no_io_timer_ = true;
+  }
 }
 
 task_block* current_task_block() noexcept {

@@ -70,11 +70,11 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
       const std::string name = "troupe-" + std::to_string(l->index());
       pthread_setname_np(impl_->threads.back().native_handle(), name.c_str());
     }
+    register_runtime(*this);
   } catch (...) {
     stop_threads();
     throw;
   }
-  register_runtime(*this);
 }
 
 runtime::~runtime() {

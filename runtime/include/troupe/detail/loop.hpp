@@ -125,7 +125,8 @@ private:
   std::coroutine_handle<> next_step_; // see `transfer`
   unsigned budget_ = budget;
   unsigned index_;
-  bool idle_ = false; // reported to time_
+  bool idle_ = false;        // reported to time_
+  bool no_io_timer_ = false; // there was no memory for it
   bool in_slice_ = false;
   bool look_around_ = false;
   const bool debug_; // report slow steps
