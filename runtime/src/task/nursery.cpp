@@ -269,8 +269,8 @@ start_wait::~start_wait() {
     child_->release();
 }
 
-void start_wait::expect(task_block& caller, task_block& child) {
-  child.need_extras().starter = this;
+void start_wait::expect(task_block& caller, task_block& child) noexcept {
+  child.extras()->starter = this;
   child.starting_ = true;
   child.add_ref();
   caller_ = &caller;

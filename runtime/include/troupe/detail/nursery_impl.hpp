@@ -184,7 +184,8 @@ public:
 
 protected:
   ~start_wait();
-  void expect(task_block& caller, task_block& child);
+  /// `child` has its extras.
+  void expect(task_block& caller, task_block& child) noexcept;
   [[noreturn]] void throw_not_started();
 
   task_block* caller_ = nullptr;
@@ -332,8 +333,9 @@ public:
                                           std::move(args)...);
       },
       args_);
-    expect(caller, *child); // all that can fail comes before the child begins
-    child->start();
+    child->need_extras();
+    child->start(); // the last that can fail; the child does not run before we suspend
+    expect(caller, *child);
     nursery_access::adopt(nursery_, *child.release());
     caller.wait(h, *this);
     return true;
