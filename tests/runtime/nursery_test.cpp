@@ -356,6 +356,20 @@ BOOST_AUTO_TEST_CASE(children_on_other_loops_are_cancelled_and_fail_like_others)
     });
 }
 
+BOOST_AUTO_TEST_CASE(a_child_elsewhere_that_cannot_be_made_leaves_no_load_behind) {
+  run_options options;
+  options.loops = 2;
+  run(options, []() -> task<> {
+    const auto before = detail::loop::current()->load();
+    co_await with_nursery([](nursery& n) -> task<> {
+      const auto fails = []() -> task<> { throw std::runtime_error("not made"); };
+      BOOST_CHECK_THROW(n.start_on(1, fails), std::runtime_error);
+      co_return;
+    });
+    BOOST_TEST(detail::loop::current()->load() == before);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(task_tree_names_tasks_and_what_they_wait_for) {
   run_virtually([]() -> task<> {
     co_await with_nursery([&](nursery& n) -> task<> {

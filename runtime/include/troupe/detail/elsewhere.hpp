@@ -50,9 +50,7 @@ public:
   elsewhere_block(loop& home, nursery* owner, loop& away, Fn&& fn, As&&... args)
     : child_base<T>(home, owner), elsewhere_core(home, away), off_(*this), cancel_(*this),
       ended_(*this), call_(stored_call<F, Args...>{
-                       std::forward<Fn>(fn), std::tuple<Args...>(std::forward<As>(args)...)}) {
-    this->stand_in(*this);
-  }
+                       std::forward<Fn>(fn), std::tuple<Args...>(std::forward<As>(args)...)}) {}
 
   /// The task over there.
   [[nodiscard]] task_block& away() {
@@ -74,6 +72,7 @@ public:
 
   /// Sends the task to the other loop.
   void send_off() noexcept {
+    this->stand_in(*this);
     add_core_ref();
     away_->post(off_);
   }
