@@ -40,7 +40,7 @@ class receive_base;
 template <class T>
 class channel_core {
 public:
-  explicit channel_core(std::size_t capacity) noexcept : capacity_(capacity) {}
+  explicit channel_core(std::size_t capacity) : capacity_(capacity) {}
 
   unsigned open_sender() noexcept {
     ++senders_;
@@ -107,15 +107,15 @@ public:
 
   bool take(std::optional<T>& into) {
     if (!buffer_.empty()) {
-      into.emplace(std::move(buffer_.front()));
-      buffer_.pop_front();
-      ++received_;
-      if (auto* w = to_send_.first()) { // there is room for one who waits
+      if (auto* w = to_send_.first()) { // there will be room for one who waits
         auto& op = *static_cast<send_op<T>*>(w);
-        buffer_.push_back(std::move(op.value()));
+        buffer_.push_back(std::move(op.value())); // first: it may need memory
         ++sent_;
         op.wake();
       }
+      into.emplace(std::move(buffer_.front()));
+      buffer_.pop_front();
+      ++received_;
       return true;
     }
     if (auto* w = to_send_.first()) { // capacity 0
