@@ -31,6 +31,8 @@ inbox_node* asleep() noexcept { return &marker; }
 
 } // namespace
 
+constinit std::atomic<step_hook> after_step{nullptr};
+
 struct loop::io_state {
   boost::asio::io_context context{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{
@@ -171,6 +173,8 @@ void loop::run_timed(task_block& t) noexcept {
   const std::string name = name_or_empty(t); // it may be gone afterwards
   const auto before = clock::now();
   t.run();
+  if (const step_hook hook = after_step.load(std::memory_order_relaxed))
+    hook(*this);
   const auto took = clock::now() - before;
   if (took >= slow_step)
     std::fprintf(stderr, "troupe: task '%s' held its loop for %.3f s without a checkpoint\n",

@@ -32,6 +32,11 @@ private:
   inbox_node* next_ = nullptr;
 };
 
+/// Called on each loop in debug mode after each step of a task, if set. For tests: a
+/// place to change things between any two steps.
+using step_hook = void (*)(loop&) noexcept;
+extern std::atomic<step_hook> after_step;
+
 /// One thread with its ready queue, its timers and its sockets. All but `post`
 /// and what is atomic belongs to that thread alone.
 ///
