@@ -57,7 +57,7 @@ void loop::run() noexcept {
     io.restart(); // before the pump: an interrupt after it must reach `run`
     const bool more = run_slice();
     if (more)
-      io.poll();
+      poll();
     else if (stopping_.load(std::memory_order_acquire))
       break;
     else if (std::exchange(no_io_timer_, false))
@@ -66,6 +66,14 @@ void loop::run() noexcept {
       io.run();
   }
   this_thread_loop = nullptr;
+}
+
+/// Takes what has come from the sockets, all of it: a slice after each handler would
+/// let one that yields for ever keep the sockets down to one event a slice.
+void loop::poll() noexcept {
+  in_slice_ = true;
+  io_->context.poll();
+  in_slice_ = false;
 }
 
 void loop::stop() noexcept {

@@ -111,6 +111,7 @@ private:
   static constexpr unsigned batch = 64;
 
   bool run_slice() noexcept;
+  void poll() noexcept;
   bool run_ready() noexcept;
   void run_timed(task_block& t) noexcept;
   void drain_inbox() noexcept;
