@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/detail/recycler.hpp>
 
+#include <sys/mman.h>
+
 #include <array>
 #include <cstdint>
 #include <new>
+#include <utility>
 
 namespace troupe::detail {
 
@@ -12,6 +15,14 @@ namespace {
 constexpr std::size_t granule = 16;
 constexpr std::size_t classes = 64;  // up to 1 KiB
 constexpr std::uint32_t keep = 1024; // cached blocks a class
+
+// Frames with buffers in them are large, and live as long as a connection, among small
+// blocks that live longer. In one heap these keep the pages of the large ones from
+// going back to the system: so the large ones are mapped on their own. See test
+// p09_memory_returns_after_ten_thousand_connections.
+constexpr std::size_t page = 4096;
+constexpr std::size_t large_classes = 16; // up to 64 KiB; what is larger, malloc maps
+constexpr std::size_t keep_mapped = std::size_t{256} * 1024; // cached bytes
 
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool caching = false; // let the sanitizer see every use after free
@@ -29,6 +40,8 @@ struct cache {
     std::uint32_t count = 0;
   };
   std::array<bin, classes> bins{};
+  std::array<bin, large_classes + 1> mapped{}; // by pages
+  std::size_t mapped_bytes = 0;
   bool closed = false;
 
   ~cache() {
@@ -37,6 +50,11 @@ struct cache {
       while (free_block* f = b.head) {
         b.head = f->next;
         ::operator delete(f);
+      }
+    for (std::size_t pages = 0; pages < mapped.size(); ++pages)
+      while (free_block* f = mapped[pages].head) {
+        mapped[pages].head = f->next;
+        ::munmap(f, pages * page);
       }
   }
 };
@@ -50,6 +68,50 @@ cache& local() noexcept {
 
 // The cache has a destructor, so reaching it costs a guard; the pointer does not.
 thread_local constinit cache* current = nullptr;
+
+constexpr std::size_t pages_for(std::size_t bytes) noexcept { return (bytes + page - 1) / page; }
+
+void* allocate_mapped(std::size_t pages) {
+  if (!current)
+    current = &local();
+  auto& bin = current->mapped[pages];
+  if (free_block* f = bin.head) {
+    bin.head = f->next;
+    current->mapped_bytes -= pages * page;
+    return f;
+  }
+  void* fresh =
+    ::mmap(nullptr, pages * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (fresh == MAP_FAILED)
+    throw std::bad_alloc();
+  return fresh;
+}
+
+void deallocate_mapped(void* block, std::size_t pages) noexcept {
+  if (current && !current->closed && current->mapped_bytes + pages * page <= keep_mapped) {
+    auto& bin = current->mapped[pages];
+    auto* f = static_cast<free_block*>(block);
+    f->next = bin.head;
+    bin.head = f;
+    current->mapped_bytes += pages * page;
+    return;
+  }
+  if (::munmap(block, pages * page) == 0)
+    return;
+  // The process has too many mappings to make a hole in one: keep the addresses.
+  ::madvise(block, pages * page, MADV_DONTNEED);
+  if (current && !current->closed) {
+    auto* f = static_cast<free_block*>(block);
+    f->next = std::exchange(current->mapped[pages].head, f);
+    current->mapped_bytes += pages * page;
+  }
+}
+
+/// Where rounding up to pages costs no more than a quarter.
+constexpr bool is_mapped(std::size_t bytes) noexcept {
+  const std::size_t pages = pages_for(bytes);
+  return caching && pages <= large_classes && pages * page - bytes <= bytes / 4;
+}
 
 } // namespace
 
@@ -69,7 +131,7 @@ void* allocate(std::size_t bytes) {
     ++in_use;
     return fresh;
   }
-  void* fresh = ::operator new(bytes);
+  void* fresh = is_mapped(bytes) ? allocate_mapped(pages_for(bytes)) : ::operator new(bytes);
   ++in_use;
   return fresh;
 }
@@ -87,7 +149,10 @@ void deallocate(void* block, std::size_t bytes) noexcept {
       return;
     }
   }
-  ::operator delete(block);
+  if (is_mapped(bytes))
+    deallocate_mapped(block, pages_for(bytes));
+  else
+    ::operator delete(block);
 }
 
 long blocks_in_use() noexcept { return in_use; }

@@ -14,7 +14,7 @@ line_too_long::line_too_long(std::size_t limit)
 task<bool> line_reader::fill() {
   if (ended_)
     co_return false;
-  std::array<std::byte, 4096> chunk;
+  std::array<std::byte, 3584> chunk; // the frame, which waits here, fits a page
   const std::size_t n = co_await from_->read_some(chunk);
   if (n == 0) {
     ended_ = true;
