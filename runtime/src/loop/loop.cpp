@@ -101,21 +101,24 @@ bool loop::inbox_waiting() const noexcept {
 
 bool loop::sleeping() const noexcept { return inbox_.load(std::memory_order_relaxed) == asleep(); }
 
+/// Runs what has arrived, at most a batch: those who send faster than this loop runs
+/// must not keep it from all else.
 void loop::drain_inbox() noexcept {
-  if (!inbox_waiting()) [[likely]]
-    return;
-  inbox_node* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
-  inbox_node* in_order = nullptr;
-  while (newest) {
-    inbox_node* next = newest->next_;
-    newest->next_ = in_order;
-    in_order = newest;
-    newest = next;
+  if (!arrived_) [[likely]] {
+    if (!inbox_waiting()) [[likely]]
+      return;
+    inbox_node* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+    while (newest) {
+      inbox_node* next = newest->next_;
+      newest->next_ = arrived_;
+      arrived_ = newest;
+      newest = next;
+    }
   }
-  while (in_order) {
-    inbox_node* next = in_order->next_;
-    in_order->run();
-    in_order = next;
+  for (unsigned n = batch; n != 0 && arrived_; --n) {
+    inbox_node* next = arrived_;
+    arrived_ = next->next_;
+    next->run();
   }
 }
 
@@ -163,11 +166,8 @@ bool loop::run_ready() noexcept {
     drain_inbox();
     if (!timers_.empty())
       fire_timers();
-    if (ready_.empty()) {
-      if (prepare_to_sleep())
-        return false;
-      continue;
-    }
+    if (ready_.empty() && !arrived_ && prepare_to_sleep())
+      return false;
     const time_point at = clock::now();
     if (end == time_point::max())
       end = at + slice;

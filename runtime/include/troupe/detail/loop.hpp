@@ -141,6 +141,8 @@ private:
   std::atomic<std::size_t> load_{0};
   std::atomic<bool> stopping_{false};
 
+  inbox_node* arrived_ = nullptr; // taken from the inbox, oldest first, not run yet
+
   // Null: the loop is awake and has seen all. `asleep()`: the next message has
   // to wake it. Else the last message of a singly linked list.
   alignas(64) std::atomic<inbox_node*> inbox_{nullptr};
