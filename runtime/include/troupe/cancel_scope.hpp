@@ -79,7 +79,8 @@ public:
   [[nodiscard]] const cancel_reason* reason() const noexcept { return reason_.get(); }
 
   /// When the scope is cancelled by itself; `time_point::max()` for never. May
-  /// be changed while tasks are inside. Throws `std::bad_alloc`.
+  /// be changed while tasks are inside; a time that has passed cancels at once.
+  /// Throws `std::bad_alloc`.
   [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
   void deadline(time_point when);
 
@@ -153,7 +154,10 @@ using scoped_result = std::conditional_t<std::is_void_v<T>, bool, std::optional<
 template <class Body>
 [[nodiscard]] auto with_cancel_scope(Body body);
 
-/// As `with_cancel_scope`, cancelled after `d` or at `when`.
+/// As `with_cancel_scope`, cancelled after `d` or at `when`. If that time has passed
+/// already, the first checkpoint is cancelled. Of several deadlines in one tick, that
+/// of the outermost scope wins; a sleep of the same tick only wins if it began before
+/// the deadline was set.
 template <class Body>
 [[nodiscard]] auto move_on_after(duration d, Body body);
 template <class Body>

@@ -50,7 +50,7 @@ private:
 
   /// Returns the frame to run, or null if there is none because making it failed.
   std::coroutine_handle<> begin(task_block& t) noexcept;
-  bool finish(task_block& t) noexcept;
+  bool finish() noexcept;
 
   frame_link& body_;
   duration limit_;

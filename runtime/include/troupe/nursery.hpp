@@ -195,7 +195,7 @@ private:
   nursery_options options_;
   detail::list<detail::task_block, detail::sibling_tag> children_;
   detail::list<detail::task_block, detail::sibling_tag> failed_;
-  std::vector<error_handler> handlers_;
+  std::vector<std::unique_ptr<error_handler>> handlers_;
   detail::nursery_hook* hook_ = nullptr;
   detail::task_block* parent_ = nullptr; // null when closed
   std::size_t alive_ = 0;

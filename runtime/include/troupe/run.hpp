@@ -65,7 +65,8 @@ private:
 /// Nothing of the runtime is left when it returns.
 ///
 /// Throws `task_cancelled` if the root was cancelled (by a signal, for example),
-/// `std::system_error` if the threads or the loops cannot be set up.
+/// `std::system_error` if the threads or the loops cannot be set up, `usage_error` inside
+/// of a task, whose loop it would stop.
 template <class F, class... Args>
 auto run(run_options options, F fn, Args... args) {
   using value = typename detail::task_of<F, Args...>::value;

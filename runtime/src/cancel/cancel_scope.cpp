@@ -43,7 +43,7 @@ std::unique_ptr<cancel_reason> make_reason(cancel_cause cause, std::string_view 
     reason->message = why;
     if (!origin.empty())
       reason->origin = origin;
-    else if (const task_block* t = current_task_block())
+    else if (const task_block* t = current_task_block(); t && cause != cancel_cause::deadline)
       reason->origin = t->name();
     return reason;
   } catch (...) {
@@ -104,11 +104,19 @@ nursery* scope_access::nursery_of(const cancel_scope& s) noexcept { return s.nur
 void open_scope(cancel_scope& scope, scope_options& options, task_block& t) {
   scope.name(std::move(options.name));
   scope.shield(options.shield);
+  bool passed = false;
   if (options.after != duration::max()) {
     const time_point now = t.home().now();
-    options.at = options.after > time_point::max() - now ? time_point::max() : now + options.after;
+    passed = options.after <= duration::zero();
+    options.at = passed                                    ? now
+                 : options.after > time_point::max() - now ? time_point::max()
+                                                           : now + options.after;
+  } else if (options.at != time_point::max()) {
+    passed = options.at <= t.home().now();
   }
   scope.deadline(options.at);
+  if (passed) // not by a timer: the first checkpoint may come before the timers' next turn
+    scope.cancel(cancel_cause::deadline, {});
   scope_access::enter(scope, t);
 }
 
@@ -249,6 +257,10 @@ void cancel_scope::deadline(time_point when) {
     auto& timers = task_->home().timers();
     if (armed())
       timers.remove(*this);
+    if (when <= task_->home().now()) {
+      deadline_ = when;
+      return expired();
+    }
     if (when != time_point::max())
       timers.add(*this, when);
   }

@@ -35,23 +35,24 @@ std::coroutine_handle<> cleanup_hook::begin(task_block& t) noexcept {
 }
 
 /// Returns true if the frame that asked goes on, false if it is unwound further.
-bool cleanup_hook::finish(task_block& t) noexcept {
+bool cleanup_hook::finish() noexcept {
   scope_access::leave(scope_);
-  return !body_cut_off_ || cleanup_.error || abandoned_ || !t.cancelled();
+  // a shield that was raised in the meantime does not bring the body's result back
+  return !body_cut_off_ || cleanup_.error || abandoned_;
 }
 
 std::coroutine_handle<> cleanup_hook::second_hook::completed(task_block& t) noexcept {
   const auto parent = owner_.body_.parent->handle();
-  if (owner_.finish(t))
+  if (owner_.finish())
     return transfer(t, parent);
   t.resume_at(parent);
   t.schedule_unwind();
   return std::noop_coroutine();
 }
 
-unwind_step cleanup_hook::second_hook::unwound(task_block& t) noexcept {
+unwind_step cleanup_hook::second_hook::unwound(task_block&) noexcept {
   owner_.abandoned_ = true;
-  return owner_.finish(t) ? unwind_step::resume : unwind_step::destroy;
+  return owner_.finish() ? unwind_step::resume : unwind_step::destroy;
 }
 
 void cleanup_hook::check() {

@@ -2,6 +2,7 @@
 #include <troupe/detail/elsewhere.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/detail/task_extras.hpp>
+#include <troupe/error.hpp>
 #include <troupe/task_tree.hpp>
 
 #include <boost/asio/io_context.hpp>
@@ -54,6 +55,8 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
                  configure_actors_fn configure_actors)
   : time_(time), debug_(debug), impl_(std::make_unique<impl>()) {
   impl_->configure_actors = std::move(configure_actors);
+  if (loop::current())
+    throw usage_error("troupe: run was called inside of a task; await the function instead");
   if (loops == 0)
     loops = std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < loops; ++i)

@@ -79,8 +79,9 @@ bool nursery::offer_to_handlers(detail::task_block& child) noexcept {
     return false;
   try {
     const std::string name = child.name();
-    for (auto& handler : handlers_)
-      if (handler(child.error(), name))
+    // by index, and each at its own address: a handler may add others
+    for (std::size_t i = 0; i != handlers_.size(); ++i)
+      if ((*handlers_[i])(child.error(), name))
         return true;
   } catch (...) {
     child.error(std::current_exception());
@@ -210,7 +211,9 @@ bool nursery_hook::close(task_block& t) noexcept {
       timers.remove(*w);
   scope_access::leave(nursery_.scope_);
   nursery_.parent_ = nullptr;
-  return failed() || !nursery_.interrupted_ || !t.cancelled();
+  // What was cut off, but not by this nursery's own scope, is not for it to catch, even
+  // if a shield has been raised in the meantime.
+  return failed() || !nursery_.interrupted_ || (nursery_.scope_.cancel_called() && !t.cancelled());
 }
 
 bool nursery_hook::failed() const noexcept { return link_.error || !nursery_.failed_.empty(); }
@@ -278,7 +281,18 @@ void start_wait::expect(task_block& caller, task_block& child) noexcept {
 }
 
 bool start_wait::withdraw() noexcept {
-  child_->cancel("the caller of start was cancelled");
+  // The child may be waiting in a start itself, and so on: not by recursion.
+  thread_local constinit start_wait* pending = nullptr;
+  thread_local constinit bool busy = false;
+  next_withdrawn_ = std::exchange(pending, this);
+  if (std::exchange(busy, true))
+    return false;
+  while (pending) {
+    start_wait& next = *pending;
+    pending = next.next_withdrawn_;
+    next.child_->cancel("the caller of start was cancelled");
+  }
+  busy = false;
   return false; // when the child has ended
 }
 

@@ -190,6 +190,7 @@ protected:
 
   task_block* caller_ = nullptr;
   task_block* child_ = nullptr; // a reference is held
+  start_wait* next_withdrawn_ = nullptr;
   bool ready_ = false;
 };
 
@@ -434,8 +435,8 @@ auto nursery::start_elsewhere(F fn, Args... args) {
 template <class E, class Handler>
 void nursery::on_error(Handler handler) {
   static_cast<void>(check_open("on_error"));
-  handlers_.push_back([handler = std::move(handler)](const std::exception_ptr& error,
-                                                     std::string_view task) mutable {
+  auto typed = [handler = std::move(handler)](const std::exception_ptr& error,
+                                              std::string_view task) mutable {
     try {
       std::rethrow_exception(error);
     } catch (const E& e) {
@@ -450,7 +451,8 @@ void nursery::on_error(Handler handler) {
     } catch (...) {
       return false;
     }
-  });
+  };
+  handlers_.push_back(std::make_unique<error_handler>(std::move(typed)));
 }
 
 template <class Body>
