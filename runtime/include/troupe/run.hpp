@@ -4,6 +4,7 @@
 #include <troupe/detail/child.hpp>
 #include <troupe/detail/runtime.hpp>
 
+#include <chrono>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -17,6 +18,9 @@ struct run_options {
   bool debug = false;          ///< slow steps and late nurseries are reported on stderr
   bool handle_signals = false; ///< SIGINT and SIGTERM cancel the root, a second one exits at
                                ///< once; SIGQUIT writes the task tree to stderr
+  duration shutdown_limit = duration::max(); ///< how long the root may take to end after a
+                                             ///< signal; then the task tree is written to
+                                             ///< stderr and the process exits with 1
   /// Called once, when the actor system is made: to load CAF's modules
   /// (`config.load<caf::io::middleman>()`) or set its options.
   detail::configure_actors_fn configure_actors = {};
@@ -71,7 +75,7 @@ template <class F, class... Args>
 auto run(run_options options, F fn, Args... args) {
   using value = typename detail::task_of<F, Args...>::value;
   detail::runtime rt(options.loops, options.time, options.debug, options.handle_signals,
-                     std::move(options.configure_actors));
+                     options.shutdown_limit, std::move(options.configure_actors));
   detail::root_task<value, F, Args...> root(rt.at(0), std::move(fn), std::move(args)...);
   return root.run_to_end(rt);
 }
@@ -80,6 +84,10 @@ template <class F, class... Args>
   requires(!std::is_same_v<F, run_options>)
 auto run(F fn, Args... args) { return run(run_options{}, std::move(fn), std::move(args)...); }
 
+/// How long a program that uses `main` may take to end after SIGINT or SIGTERM, if
+/// nothing is said: twice the time that a clean-up has.
+inline constexpr duration default_shutdown_limit = std::chrono::seconds(10);
+
 namespace detail {
 
 /// The part of `main` that is the same for all programs.
@@ -87,7 +95,7 @@ struct main_arguments {
   run_options options;
   std::optional<int> exit_code; // set: do not run, exit with this
 };
-[[nodiscard]] main_arguments parse_main_arguments(int& argc, char** argv);
+[[nodiscard]] main_arguments parse_main_arguments(int& argc, char** argv, run_options defaults);
 [[nodiscard]] int report_main_failure(const std::exception_ptr& error) noexcept;
 
 } // namespace detail
@@ -96,15 +104,19 @@ struct main_arguments {
 ///
 ///     int main(int argc, char** argv) { return troupe::main(argc, argv, parent); }
 ///
-/// Takes `--loops N` and `--debug` out of the arguments and passes the others to
-/// `fn` if it wants them (`task<>(std::vector<std::string>)` or
-/// `task<int>(std::vector<std::string>)`). Gives the exit code: the value of a `task<int>`, 0 for a
-/// `task<>`, 1 after writing an uncaught failure as a tree to stderr, 128 plus the signal's number
-/// when SIGINT or SIGTERM has cancelled the root. A second signal exits at once;
-/// SIGQUIT writes the task tree to stderr.
+/// Takes `--loops N`, `--debug` and `--shutdown-limit SECONDS` (or `none`) out of the
+/// arguments, which overrule `options`, and passes the others to `fn` if it wants them
+/// (`task<>(std::vector<std::string>)` or `task<int>(std::vector<std::string>)`).
+///
+/// Gives the exit code: the value of a `task<int>`, 0 for a `task<>`, 1 after writing an
+/// uncaught failure as a tree to stderr, 2 for a bad argument, 128 plus the signal's
+/// number when SIGINT or SIGTERM has cancelled the root and it has ended. If it has not
+/// within the limit (`default_shutdown_limit` if none is given), the task tree is written
+/// to stderr and the process exits with 1; a second signal exits at once. SIGQUIT writes
+/// the task tree to stderr. Signals are heard even if a task holds its loop.
 template <class F>
-int main(int argc, char** argv, F fn) {
-  auto arguments = detail::parse_main_arguments(argc, argv);
+int main(int argc, char** argv, run_options options, F fn) {
+  auto arguments = detail::parse_main_arguments(argc, argv, options);
   if (arguments.exit_code)
     return *arguments.exit_code;
   try {
@@ -125,6 +137,11 @@ int main(int argc, char** argv, F fn) {
   } catch (...) {
     return detail::report_main_failure(std::current_exception());
   }
+}
+
+template <class F>
+int main(int argc, char** argv, F fn) {
+  return main(argc, argv, run_options{.shutdown_limit = default_shutdown_limit}, std::move(fn));
 }
 
 } // namespace troupe

@@ -7,12 +7,14 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include <pthread.h>
 
 #include <algorithm>
 #include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <mutex>
 #include <system_error>
@@ -26,7 +28,54 @@ std::atomic<int> last_root_signal{0};
 /// Exits from a signal handler's stead, at once: the second Ctrl-C.
 [[noreturn]] void exit_now(int number) noexcept { std::_Exit(128 + number); }
 
+const char* signal_name(int number) noexcept { return number == SIGINT ? "SIGINT" : "SIGTERM"; }
+
 } // namespace
+
+/// Hears signals while the root runs: on the thread that has called `run`, for a task
+/// that does not let go of its loop must not keep the program from ending.
+class signal_watch {
+public:
+  signal_watch(runtime& rt, duration limit) : runtime_(rt), limit_(limit) { wait(); }
+
+  /// Until `stop`.
+  void run() { io_.run(); }
+  void stop() { io_.stop(); } // any thread
+
+private:
+  void wait() {
+    signals_.async_wait([this](const boost::system::error_code& error, int number) {
+      if (error)
+        return;
+      if (number == SIGQUIT)
+        std::cerr << dump_task_tree() << std::flush;
+      else
+        end(number);
+      wait();
+    });
+  }
+
+  void end(int number) {
+    runtime_.signalled(number);
+    if (limit_ == duration::max())
+      return;
+    timer_.expires_after(limit_);
+    timer_.async_wait([number](const boost::system::error_code& error) {
+      if (error)
+        return;
+      std::cerr << "troupe: " << signal_name(number)
+                << " has not ended the program within its limit; what is left:\n"
+                << dump_task_tree() << std::flush;
+      std::_Exit(EXIT_FAILURE);
+    });
+  }
+
+  runtime& runtime_;
+  duration limit_;
+  boost::asio::io_context io_{1};
+  boost::asio::signal_set signals_{io_, SIGINT, SIGTERM, SIGQUIT};
+  boost::asio::steady_timer timer_{io_};
+};
 
 struct runtime::impl {
   std::vector<std::thread> threads;
@@ -34,25 +83,21 @@ struct runtime::impl {
   std::condition_variable changed;
   bool root_over = false;
   task_block* root = nullptr; // on the first loop only
-  std::unique_ptr<boost::asio::signal_set> signals;
+  std::unique_ptr<signal_watch> signals;
   configure_actors_fn configure_actors;
 
-  void await_signal(runtime& rt) {
-    signals->async_wait([this, &rt](const boost::system::error_code& error, int number) {
-      if (error)
-        return;
-      if (number == SIGQUIT)
-        std::cerr << dump_task_tree() << std::flush;
-      else
-        rt.signalled(number);
-      await_signal(rt);
-      rt.at(0).pump();
-    });
-  }
+  struct cancel_root final : inbox_node {
+    explicit cancel_root(impl& i) noexcept : owner(i) {}
+    void run() noexcept override {
+      if (owner.root)
+        owner.root->cancel(cancel_cause::signal, signal_name(last_root_signal));
+    }
+    impl& owner;
+  } cancel{*this};
 };
 
 runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_signals,
-                 configure_actors_fn configure_actors)
+                 duration shutdown_limit, configure_actors_fn configure_actors)
   : time_(time), debug_(debug), impl_(std::make_unique<impl>()) {
   impl_->configure_actors = std::move(configure_actors);
   if (loop::current())
@@ -62,11 +107,8 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
   for (unsigned i = 0; i < loops; ++i)
     loops_.push_back(std::make_unique<loop>(*this, i, time, debug));
   last_root_signal = 0;
-  if (handle_signals) {
-    impl_->signals =
-      std::make_unique<boost::asio::signal_set>(loops_[0]->io(), SIGINT, SIGTERM, SIGQUIT);
-    impl_->await_signal(*this);
-  }
+  if (handle_signals)
+    impl_->signals = std::make_unique<signal_watch>(*this, shutdown_limit);
   try {
     for (auto& l : loops_) {
       impl_->threads.emplace_back([&l = *l] { l.run(); });
@@ -101,15 +143,17 @@ void runtime::stop_threads() noexcept {
     l->stop();
   for (auto& t : impl_->threads)
     t.join();
-  impl_->signals.reset();
 }
 
 void runtime::run_root(task_block& root, inbox_node& start) {
   impl_->root = &root;
   at(0).post(start);
+  if (impl_->signals)
+    impl_->signals->run();
   std::unique_lock lock(impl_->mutex);
   impl_->changed.wait(lock, [&] { return impl_->root_over; });
   lock.unlock();
+  impl_->signals.reset(); // from here on they have their default effect
   if (root.ended_cancelled())
     throw_task_cancelled(root);
 }
@@ -119,13 +163,14 @@ void runtime::root_ended() noexcept {
   const std::lock_guard lock(impl_->mutex);
   impl_->root_over = true;
   impl_->changed.notify_all();
+  if (impl_->signals)
+    impl_->signals->stop();
 }
 
 void runtime::signalled(int number) noexcept {
   if (last_root_signal.exchange(number) != 0)
     exit_now(number);
-  if (impl_->root)
-    impl_->root->cancel(cancel_cause::signal, number == SIGINT ? "SIGINT" : "SIGTERM");
+  at(0).post(impl_->cancel);
 }
 
 int last_signal() noexcept { return last_root_signal; }

@@ -4,14 +4,15 @@
 #include <troupe/run.hpp>
 
 #include <charconv>
+#include <chrono>
 #include <cstring>
 #include <iostream>
 #include <string_view>
 
 namespace troupe::detail {
 
-main_arguments parse_main_arguments(int& argc, char** argv) {
-  main_arguments result;
+main_arguments parse_main_arguments(int& argc, char** argv, run_options defaults) {
+  main_arguments result{defaults, {}};
   result.options.handle_signals = true;
   int kept = 0;
   for (int i = 0; i < argc; ++i) {
@@ -38,6 +39,25 @@ main_arguments parse_main_arguments(int& argc, char** argv) {
         return result;
       }
       result.options.loops = loops;
+    } else if (arg == "--shutdown-limit" || arg.starts_with("--shutdown-limit=")) {
+      if (arg.size() > 16)
+        value = arg.substr(17);
+      else if (i + 1 < argc)
+        value = argv[++i];
+      double seconds = 0;
+      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), seconds);
+      if (value == "none") {
+        result.options.shutdown_limit = duration::max();
+      } else if (error != std::errc() || end != value.data() + value.size() || !(seconds > 0)
+                 || seconds > 1e6) {
+        std::cerr << argv[0] << ": --shutdown-limit takes a number of seconds or 'none', not '"
+                  << value << "'\n";
+        result.exit_code = 2;
+        return result;
+      } else {
+        result.options.shutdown_limit =
+          std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds));
+      }
     } else {
       argv[kept++] = argv[i];
     }

@@ -36,7 +36,7 @@ public:
   /// Starts `loops` threads (0: one per core). Throws `std::system_error`.
   /// `configure_actors` is called when the actor side is made.
   runtime(unsigned loops, time_source* time, bool debug, bool handle_signals,
-          configure_actors_fn configure_actors = {});
+          duration shutdown_limit = duration::max(), configure_actors_fn configure_actors = {});
 
   /// Stops the loops and joins their threads.
   ~runtime();
@@ -54,7 +54,7 @@ public:
   void run_root(task_block& root, inbox_node& start);
   void root_ended() noexcept;
 
-  /// Cancels the root because of a signal. On the first loop.
+  /// Cancels the root because of a signal; the second time, exits. Any thread.
   void signalled(int number) noexcept;
 
   /// The actor side; null as long as no task is an actor.
