@@ -97,7 +97,8 @@ template <class T>
     if (handle.cancelled())
       throw timeout_error("troupe: '" + name + "' did not end before its deadline");
   }
-  co_return co_await detail::await_handle(std::move(handle));
+  // not another await, which could be cancelled: the result is here
+  co_return detail::result_of(handle);
 }
 
 } // namespace troupe

@@ -35,6 +35,13 @@ task<T> await_handle(task_handle<T> handle) {
     co_return co_await std::move(handle);
 }
 
+/// What awaiting the handle of a task that has ended gives or throws.
+template <class T>
+T result_of(const task_handle<T>& handle) {
+  constexpr bool move = !std::is_void_v<T> && !std::copy_constructible<T>;
+  return join_awaiter<T, move>(static_cast<child_base<T>&>(handle.block())).await_resume();
+}
+
 template <class T>
 task<T> as_task(task<T> t) noexcept {
   return t;
