@@ -406,6 +406,63 @@ BOOST_AUTO_TEST_CASE(clean_ups_nest_inner_first_and_each_has_its_own_time) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(p02_a_failure_of_the_body_survives_a_cancellation_in_the_clean_up) {
+  run_virtually([]() -> task<> {
+    const auto begin = current_time();
+    bool cleaned = false;
+    BOOST_CHECK_THROW(static_cast<void>(co_await move_on_after(
+                        2s,
+                        [&]() -> task<> {
+                          co_await with_cleanup(
+                            []() -> task<> {
+                              co_await sleep_for(1s);
+                              throw std::domain_error("body");
+                            },
+                            [&]() -> task<> {
+                              co_await sleep_for(3s); // the deadline comes in between
+                              cleaned = true;
+                            });
+                        })),
+                      std::domain_error);
+    BOOST_TEST(cleaned);
+    BOOST_TEST((current_time() - begin == 4s));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_clean_up_runs_in_a_scope_that_was_cancelled_before) {
+  run_virtually([]() -> task<> {
+    std::string log;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.cancel();
+      co_await with_cleanup(
+        [&]() -> task<> {
+          log += 'b';
+          co_await sleep_for(1s);
+          log += '!';
+        },
+        [&]() -> task<> {
+          co_await sleep_for(1s);
+          log += 'c';
+        });
+      log += '!';
+    });
+    BOOST_TEST(log == "bc");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(scopes_nest_as_deep_as_wanted) {
+  run_virtually([]() -> task<> {
+    struct nest {
+      static task<> scopes(int left) {
+        if (left == 0)
+          co_await sleep_forever();
+        static_cast<void>(co_await move_on_after(1h, [left] { return scopes(left - 1); }));
+      }
+    };
+    BOOST_TEST(!co_await move_on_after(1s, [] { return nest::scopes(depth); }));
+  });
+}
+
 BOOST_AUTO_TEST_CASE(effective_deadline_is_that_of_the_tightest_up_to_a_shield) {
   run_virtually([]() -> task<> {
     const auto begin = current_time();

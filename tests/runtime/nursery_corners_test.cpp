@@ -180,6 +180,59 @@ BOOST_AUTO_TEST_CASE(a_body_with_a_value_that_is_cut_off_by_its_nursery_throws) 
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_destructor_of_a_cancelled_body_may_still_start_a_child) {
+  run_virtually([]() -> task<> {
+    std::string log;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      struct starter {
+        nursery& n;
+        std::string& log;
+        ~starter() {
+          n.start_soon([&l = log]() -> task<> {
+            l += 's';
+            co_await checkpoint();
+            l += '!';
+          });
+        }
+      } s{n, log};
+      n.cancel();
+      co_await checkpoint();
+    });
+    BOOST_TEST(log == "s");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(any_number_of_children_may_cancel_the_nursery_or_fail_at_once) {
+  run_virtually([]() -> task<> {
+    co_await with_nursery([](nursery& n) -> task<> {
+      for (int i = 0; i < 3; ++i)
+        n.start_soon([&]() -> task<> {
+          co_await shielded([]() -> task<> { co_await sleep_for(1s); });
+          n.cancel();
+        });
+      co_return;
+    });
+    const auto begin = current_time();
+    try {
+      co_await with_nursery([](nursery& n) -> task<> {
+        for (int i = 1; i <= 3; ++i)
+          n.start_soon(
+            [](int seconds) -> task<> {
+              co_await shielded(
+                [=]() -> task<> { co_await sleep_for(std::chrono::seconds(seconds)); });
+              throw std::runtime_error("boo");
+            },
+            i);
+        co_return;
+      });
+      BOOST_ERROR("not thrown");
+    } catch (const exception_group& g) {
+      BOOST_TEST(g.size() == 3U);
+    }
+    BOOST_TEST((current_time() - begin == 3s));
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_handle_is_awaited_by_several_tasks) {
   run_virtually([]() -> task<> {
     int sum = 0, cancelled = 0;

@@ -181,6 +181,25 @@ BOOST_AUTO_TEST_CASE(trying_does_not_overtake_one_who_waits) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(waking_a_task_does_not_run_it_at_once) {
+  run_virtually([]() -> task<> {
+    event e;
+    bool ran = false;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> {
+        co_await e.wait();
+        ran = true;
+        co_await e.wait(); // set is set
+      });
+      co_await settle();
+      e.set();
+      BOOST_TEST(!ran);
+      co_await checkpoint();
+      BOOST_TEST(ran);
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_wait_that_is_not_awaited_takes_nothing) {
   run_virtually([]() -> task<> {
     semaphore s(1);
