@@ -172,11 +172,20 @@ void task_block::deliver_cancellation() noexcept {
 void task_block::cancel(std::string_view why) noexcept { cancel(cancel_cause::requested, why); }
 
 void task_block::cancel(cancel_cause cause, std::string_view why) noexcept {
+  cancel(cause, why, {});
+}
+
+void task_block::cancel(const cancel_reason& why) noexcept {
+  cancel(why.cause, why.message, why.origin);
+}
+
+void task_block::cancel(cancel_cause cause, std::string_view why,
+                        std::string_view origin) noexcept {
   if (self_cancelled_ || ended())
     return;
   self_cancelled_ = true;
   try {
-    need_extras().reason = make_reason(cause, why, {});
+    need_extras().reason = make_reason(cause, why, origin);
   } catch (...) { // NOLINT(bugprone-empty-catch): works without a reason
   }
   cancellation_walk::update(*this);

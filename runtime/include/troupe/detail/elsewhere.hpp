@@ -68,6 +68,8 @@ public:
     auto frame = (*call_)().release();
     task_->attach(frame, frame.promise());
     this->take_along(*task_);
+    if (this->cancelled_at_root()) // goes along: a message would come too late
+      cancel_there(reason_for(*this));
   }
 
   /// Sends the task to the other loop.
@@ -113,9 +115,14 @@ private:
 
   // -- on the other loop
   void arrive() noexcept { task_->go(); }
+  void cancel_there(const cancel_reason* why) noexcept {
+    if (why)
+      task_->cancel(*why);
+    else
+      task_->cancel(std::string_view());
+  }
   void cancel_there() noexcept {
-    if (!task_->ended())
-      task_->cancel(reason_ ? std::string_view(reason_->message) : std::string_view());
+    cancel_there(reason_ ? &*reason_ : nullptr);
     release_core();
   }
   void over() noexcept {

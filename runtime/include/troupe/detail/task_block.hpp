@@ -137,6 +137,8 @@ public:
   /// Cancels this task alone.
   void cancel(std::string_view why) noexcept;
   void cancel(cancel_cause cause, std::string_view why) noexcept;
+  /// For the same reason as another one.
+  void cancel(const cancel_reason& why) noexcept;
 
   // -- life -------------------------------------------------------------------
 
@@ -235,6 +237,7 @@ private:
   void deliver_cancellation() noexcept;
   void load_home() noexcept;
   void unwind() noexcept;
+  void cancel(cancel_cause cause, std::string_view why, std::string_view origin) noexcept;
 
   loop* loop_;
   nursery* nursery_;
