@@ -191,7 +191,7 @@ def echo_port_taken():
 def echo_out_of_descriptors():
     """More clients than descriptors: reported once, the first are served, the rest
     when others have left."""
-    low = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (24, 24))
+    low = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
     server = Server("echo_server", 0, preexec_fn=low)
     clients = [Client(server.ports[0]) for _ in range(40)]
     clients[0].say("first").hear("first")
