@@ -17,9 +17,11 @@ task<> serve(std::vector<std::string> args) {
   tcp_listener listener(static_cast<std::uint16_t>(port), {.address = "127.0.0.1"});
   std::cout << "listening on " << listener.local() << ", Ctrl-C ends" << std::endl;
 
-  chat::server rooms([](const std::string& what) { std::cout << what << std::endl; });
-  auto handler = [&rooms](tcp_stream& peer) { return rooms.session(peer); };
-  co_await serve_listener(handler, std::move(listener));
+  co_await with_nursery([&](nursery& n) -> task<> {
+    const chat::hub::logger log = [](const std::string& what) { std::cout << what << std::endl; };
+    const auto hub = n.start_actor(named("chat hub", chat::hub::run), log);
+    co_await serve_listener(chat::session::handler(hub.address()), std::move(listener));
+  });
 }
 
 int main(int argc, char** argv) {

@@ -47,12 +47,12 @@ task<> run_services(std::vector<std::string> args) {
       + "       to hear an echo\n"
         "Ctrl-C here ends both and says goodbye.");
 
-  chat::server rooms([](const std::string& what) { log("chat: " + what); });
+  const chat::hub::logger chat_log = [](const std::string& what) { log("chat: " + what); };
   co_await with_cleanup(
     [&]() -> task<> {
       co_await with_nursery([&](nursery& n) -> task<> {
-        n.start_soon(named("chat", serve),
-                     tcp_handler([&rooms](tcp_stream& peer) { return rooms.session(peer); }),
+        const auto hub = n.start_actor(named("chat hub", chat::hub::run), chat_log);
+        n.start_soon(named("chat", serve), chat::session::handler(hub.address()),
                      std::move(chat_listener), "chat client");
         n.start_soon(named("echo", serve), tcp_handler(echo), std::move(echo_listener),
                      "echo client");

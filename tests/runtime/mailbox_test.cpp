@@ -174,6 +174,28 @@ BOOST_AUTO_TEST_CASE(control_messages_are_let_into_a_full_mailbox) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(overflow_can_be_waited_for) {
+  run([]() -> task<> {
+    mailbox in = this_mailbox();
+    in.bound(1, when_full::drop_newest);
+    co_await with_nursery([&](nursery& n) -> task<> {
+      bool full = false;
+      n.start_soon([&]() -> task<> {
+        co_await in.overflow();
+        full = true;
+      });
+      co_await checkpoint();
+      send(in.address(), 1);
+      co_await checkpoint();
+      BOOST_TEST(!full);
+      send(in.address(), 2);
+      co_await checkpoint();
+      BOOST_TEST(full);
+    });
+    BOOST_TEST(co_await in.receive<int>() == 1);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(dead_letters_reach_who_has_subscribed) {
   run([]() -> task<> {
     co_await with_nursery([](nursery& n) -> task<> {

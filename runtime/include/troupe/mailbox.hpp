@@ -93,6 +93,10 @@ public:
   /// with `exit_reason::kill` cancels it all the same.
   void trap_exit(bool on) noexcept;
 
+  /// Waits until the mailbox is full and a message is dropped or refused. For whoever
+  /// wants to give up then. A checkpoint. One task at a time.
+  [[nodiscard]] auto overflow() noexcept { return detail::overflow_wait(*owner_); }
+
   struct statistics_type {
     std::size_t size;       ///< messages that wait
     std::size_t capacity;   ///< how many may

@@ -122,6 +122,14 @@ void letter_wait::arrived(letter l) noexcept {
 
 void letter_wait::expired() noexcept { arrived({}); }
 
+void overflow_wait::enlist(task_block& t) {
+  if (&t.home() != &actor_.home() || actor_.watcher())
+    throw usage_error(
+      "troupe: one task at a time waits for a full mailbox, on the loop of its task");
+  task_ = &t;
+  actor_.watcher(this);
+}
+
 // -- waiting for an answer ------------------------------------------------------------------
 
 void reply_wait::ask(task_block& t) {

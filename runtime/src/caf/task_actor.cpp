@@ -206,6 +206,8 @@ bool task_actor::make_room(caf::mailbox_element_ptr& e) noexcept {
   if (counts_.size < limits_.capacity || (receiver_ && receiver_->wants(e->content()))) [[likely]]
     return true;
   const auto let_go = [this](caf::mailbox_element_ptr victim, undelivered why) {
+    if (watcher_)
+      watcher_->happened();
     if_memory_allows([&] {
       if (victim->mid.is_request()) {
         answer(*victim, pointer(), caf::make_message(mailbox_full_error()));

@@ -78,6 +78,51 @@ public:
   }
 };
 
+/// Waits until a message finds the mailbox full.
+class [[nodiscard]] overflow_wait final : public suspension {
+public:
+  using troupe_awaitable = void;
+
+  explicit overflow_wait(task_actor& a) noexcept : actor_(a) {}
+  ~overflow_wait() { leave(); }
+
+  [[nodiscard]] bool await_ready() const noexcept { return false; }
+
+  template <troupe_promise Promise>
+  bool await_suspend(std::coroutine_handle<Promise> h) {
+    task_block& t = *h.promise().task;
+    if (t.cancelled_at(h))
+      return true;
+    enlist(t);
+    t.wait(h, *this);
+    return true;
+  }
+  void await_resume() const noexcept {}
+
+  bool withdraw() noexcept override {
+    leave();
+    return true;
+  }
+  [[nodiscard]] const char* waits_for() const noexcept override { return "a full mailbox"; }
+
+  void happened() noexcept {
+    task_block& t = *task_;
+    leave();
+    t.wake();
+  }
+
+private:
+  /// Throws `usage_error`.
+  void enlist(task_block& t);
+  void leave() noexcept {
+    if (std::exchange(task_, nullptr))
+      actor_.watcher(nullptr);
+  }
+
+  task_actor& actor_;
+  task_block* task_ = nullptr; // waits
+};
+
 /// Waits for the answer to a request.
 class reply_wait : public suspension, private timer {
 public:

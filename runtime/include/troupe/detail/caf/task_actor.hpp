@@ -23,6 +23,7 @@ class mailbox;
 namespace troupe::detail {
 
 class letter_wait;
+class overflow_wait;
 class reply_wait;
 
 /// Messages in order.
@@ -104,6 +105,10 @@ public:
   void receiver(letter_wait* w) noexcept { receiver_ = w; }
   [[nodiscard]] letter_wait* receiver() const noexcept { return receiver_; }
 
+  /// Who waits for an overflow.
+  void watcher(overflow_wait* w) noexcept { watcher_ = w; }
+  [[nodiscard]] overflow_wait* watcher() const noexcept { return watcher_; }
+
   /// Who waits for the answer to `request`; a task has one request at a time.
   void expect(reply_wait* w) noexcept { reply_ = w; }
   [[nodiscard]] caf::message_id new_request() noexcept;
@@ -159,6 +164,7 @@ private:
   bool closing_ = false;
   letter_wait* receiver_ = nullptr;
   reply_wait* reply_ = nullptr;
+  overflow_wait* watcher_ = nullptr;
   std::uint64_t last_request_ = 0;
   letter_list control_; // down, trapped exit: before all others, never dropped
   letter_list urgent_;
