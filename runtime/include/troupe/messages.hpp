@@ -27,9 +27,9 @@ template <class T, class... As>
 ///     struct get {};
 ///     TROUPE_MESSAGES(counter, 0, add, get)
 ///
-/// The types are aggregates, or have an `inspect` as CAF wants it. Each gets a
-/// number, counted from `offset`: blocks of one program must not overlap, and
-/// programs that talk to each other must agree.
+/// Types are named as seen from the global namespace, without a leading `::`. They are aggregates,
+/// or have an `inspect` as CAF wants it. Each gets a number, counted from `offset`: blocks of one
+/// program must not overlap, and programs that talk to each other must agree.
 #define TROUPE_MESSAGES(block, offset, ...)                                                        \
   CAF_BEGIN_TYPE_ID_BLOCK(block, caf::first_custom_type_id + (offset))                             \
   TROUPE_DETAIL_EACH(TROUPE_DETAIL_MESSAGE, block, __VA_ARGS__)                                    \

@@ -89,7 +89,7 @@ template <class Inspector, class T>
   requires(troupe::detail::announced_message<T>&& std::is_aggregate_v<T>)
 typename Inspector::result_type inspect(Inspector& f, T& x) {
   return std::apply(
-    [&](auto&... fields) { return f(meta::type_name(type_name<T>::value), fields...); },
+    [&](auto&... fields) { return f(meta::type_name(type_name<T>::value + 2), fields...); },
     boost::pfr::structure_tie(x));
 }
 
@@ -100,9 +100,9 @@ using caf::inspect; // for the inspectors that live here
 } // namespace caf
 
 #define TROUPE_DETAIL_MESSAGE(block, type)                                                         \
-  CAF_ADD_TYPE_ID(block, (type))                                                                   \
+  CAF_ADD_TYPE_ID(block, (::type)) /* not what CAF calls so */                                     \
   template <>                                                                                      \
-  inline constexpr bool troupe::detail::announced_message<type> = true;
+  inline constexpr bool troupe::detail::announced_message<::type> = true;
 
 // for-each of the preprocessor, up to 256 arguments
 #define TROUPE_DETAIL_PARENS ()
