@@ -292,25 +292,4 @@ BOOST_AUTO_TEST_CASE(p04_a_writer_that_gives_up_lets_readers_through) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(use_on_another_loop_is_refused) {
-  run(run_options{.loops = 2}, []() -> task<> {
-    event e;
-    e.set();
-    co_await with_nursery([&](nursery& n) -> task<> {
-      auto h = n.start_on(
-        1,
-        [](event* other) -> task<bool> {
-          try {
-            co_await other->wait();
-          } catch (const usage_error&) {
-            co_return true;
-          }
-          co_return false;
-        },
-        &e);
-      BOOST_TEST(co_await h);
-    });
-  });
-}
-
 BOOST_AUTO_TEST_SUITE_END()

@@ -7,8 +7,8 @@
 
 namespace troupe {
 
-/// Where a fixed number of tasks wait for each other, round after round. For the
-/// tasks of one loop.
+/// Where a fixed number of tasks wait for each other, round after round. For
+/// tasks of any loop.
 class barrier {
 public:
   /// Throws `std::invalid_argument` if `parties` is 0.
@@ -36,9 +36,9 @@ private:
     detail::home_loop& home() noexcept { return barrier_.home_; }
     detail::waiter_list& queue() noexcept { return barrier_.waiters_; }
     bool try_now() noexcept { return last_ = barrier_.arrive(); }
-    bool withdraw() noexcept override {
+    void leave() noexcept override {
       --barrier_.waiting_;
-      return waiter::withdraw();
+      waiter::leave();
     }
 
   private:

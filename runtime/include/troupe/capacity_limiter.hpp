@@ -9,7 +9,7 @@ namespace troupe {
 
 /// Tokens that tasks borrow, to limit how many do something at the same time. The
 /// number of tokens can be changed while they are borrowed. First come, first
-/// served. For the tasks of one loop.
+/// served. For tasks of any loop.
 ///
 /// After Trio's `CapacityLimiter`.
 class capacity_limiter {
@@ -44,8 +44,10 @@ private:
   friend token;
 
   void give_back() noexcept {
-    --borrowed_;
-    wake_next();
+    home_.at_home("a capacity_limiter", [this] {
+      --borrowed_;
+      wake_next();
+    });
   }
   void wake_next() noexcept;
   bool take() noexcept {

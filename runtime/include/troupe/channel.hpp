@@ -55,7 +55,7 @@ public:
   }
 
   /// Sends if that is possible without waiting; `value` is moved from only then.
-  /// Not a checkpoint. Throws as `send`.
+  /// Not a checkpoint. Throws as `send`, and `usage_error` on another loop.
   [[nodiscard]] bool try_send(T& value) { return core("try_send").try_send(value); }
   [[nodiscard]] bool try_send(T&& value) { return core("try_send").try_send(value); }
 
@@ -109,11 +109,11 @@ public:
   [[nodiscard]] auto receive() { return detail::receive_op<T, false>(core("receive"), id_); }
 
   /// A value if there is one now. Not a checkpoint. Throws `end_of_channel`,
-  /// `closed_resource_error`.
+  /// `closed_resource_error`, `usage_error` on another loop.
   [[nodiscard]] std::optional<T> try_receive() { return core("try_receive").try_receive(); }
 
-  /// Waits for a value and takes up to `max` that are there; empty at the end. A
-  /// checkpoint.
+  /// Waits for a value and takes up to `max` that are there; empty at the end. From
+  /// another loop than the channel's it takes one. A checkpoint.
   [[nodiscard]] task<std::vector<T>> receive_batch(std::size_t max) {
     std::vector<T> batch;
     if (max == 0)
@@ -122,7 +122,7 @@ public:
     if (!first)
       co_return batch;
     batch.push_back(std::move(*first));
-    while (batch.size() < max && core_ && core_->anything_to_take())
+    while (batch.size() < max && core_ && core_->home.is_here() && core_->anything_to_take())
       batch.push_back(std::move(*core_->try_receive()));
     co_return batch;
   }

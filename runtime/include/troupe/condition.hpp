@@ -8,8 +8,8 @@
 
 namespace troupe {
 
-/// Waiting for something to become true of what a mutex protects. For the tasks of
-/// one loop. After Trio's `Condition`.
+/// Waiting for something to become true of what a mutex protects. For tasks of
+/// any loop. After Trio's `Condition`.
 class condition {
 public:
   condition() = default;

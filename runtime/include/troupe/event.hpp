@@ -3,10 +3,12 @@
 
 #include <troupe/detail/waiter.hpp>
 
+#include <atomic>
+
 namespace troupe {
 
 /// Something that happens once: tasks wait for it, and all go on when it is set.
-/// It cannot be unset; make another one instead. For the tasks of one loop.
+/// It cannot be unset; make another one instead. For tasks of any loop.
 ///
 /// After Trio's `Event`.
 class event {
@@ -15,15 +17,16 @@ public:
   event(const event&) = delete;
   event& operator=(const event&) = delete;
 
-  [[nodiscard]] bool is_set() const noexcept { return set_; }
+  [[nodiscard]] bool is_set() const noexcept { return set_.load(std::memory_order_acquire); }
 
   /// Wakes all that wait, in the order they came. Idempotent. Not a checkpoint.
-  /// Throws `usage_error` on another loop.
+  /// From another loop it takes effect soon after.
   void set() {
-    home_.check("an event");
-    set_ = true;
-    while (auto* w = waiters_.first())
-      w->wake();
+    home_.at_home("an event", [this] {
+      set_.store(true, std::memory_order_release);
+      while (auto* w = waiters_.first())
+        w->wake();
+    });
   }
 
   /// Waits until it is set. A checkpoint, also if it is set already.
@@ -36,7 +39,7 @@ private:
     void await_resume() const noexcept {}
     detail::home_loop& home() noexcept { return event_.home_; }
     detail::waiter_list& queue() noexcept { return event_.waiters_; }
-    [[nodiscard]] bool try_now() const noexcept { return event_.set_; }
+    [[nodiscard]] bool try_now() const noexcept { return event_.is_set(); }
 
   private:
     event& event_;
@@ -44,7 +47,7 @@ private:
 
   detail::waiter_list waiters_;
   detail::home_loop home_;
-  bool set_ = false;
+  std::atomic<bool> set_{false};
 };
 
 } // namespace troupe

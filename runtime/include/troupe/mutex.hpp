@@ -6,7 +6,7 @@
 namespace troupe {
 
 /// Mutual exclusion across awaits. First come, first served: the lock is handed to
-/// the one who has waited longest. Not recursive. For the tasks of one loop, which
+/// the one who has waited longest. Not recursive. For tasks of any loop, which
 /// need it only where they await while they hold it.
 ///
 /// After Trio's `Lock`.
@@ -33,10 +33,12 @@ private:
   friend guard;
 
   void give_back() noexcept {
-    if (auto* w = waiters_.first())
-      w->wake(); // handed over: it stays locked
-    else
-      locked_ = false;
+    home_.at_home("a mutex", [this] {
+      if (auto* w = waiters_.first())
+        w->wake(); // handed over: it stays locked
+      else
+        locked_ = false;
+    });
   }
   bool take() noexcept { return !std::exchange(locked_, true); }
 

@@ -39,7 +39,7 @@ private:
 };
 
 /// A number of permits. First come, first served: a permit that is given back goes
-/// to the one who has waited longest. For the tasks of one loop.
+/// to the one who has waited longest. For tasks of any loop.
 ///
 /// After Trio's `Semaphore`.
 class semaphore {
@@ -71,10 +71,12 @@ private:
   friend permit;
 
   void give_back() noexcept {
-    if (auto* w = waiters_.first())
-      w->wake(); // handed over: the value does not change
-    else
-      ++value_;
+    home_.at_home("a semaphore", [this] {
+      if (auto* w = waiters_.first())
+        w->wake(); // handed over: the value does not change
+      else
+        ++value_;
+    });
   }
   bool take() noexcept {
     if (value_ == 0)

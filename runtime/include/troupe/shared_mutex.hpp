@@ -9,7 +9,7 @@ namespace troupe {
 
 /// One writer or many readers, across awaits. First come, first served: readers
 /// that come after a waiting writer wait behind it, so neither side starves. For
-/// the tasks of one loop.
+/// tasks of any loop.
 class shared_mutex {
 public:
   shared_mutex() = default;
@@ -20,15 +20,19 @@ private:
   struct writer_side {
     shared_mutex* mutex;
     void give_back() noexcept {
-      mutex->writing_ = false;
-      mutex->admit();
+      mutex->home_.at_home("a shared_mutex", [m = mutex] {
+        m->writing_ = false;
+        m->admit();
+      });
     }
   };
   struct reader_side {
     shared_mutex* mutex;
     void give_back() noexcept {
-      --mutex->readers_;
-      mutex->admit();
+      mutex->home_.at_home("a shared_mutex", [m = mutex] {
+        --m->readers_;
+        m->admit();
+      });
     }
   };
 
@@ -50,10 +54,9 @@ private:
     [[nodiscard]] bool try_now() const noexcept {
       return mutex_.waiters_.empty() && mutex_.enter(Write);
     }
-    bool withdraw() noexcept override {
-      detail::waiter::withdraw();
+    void leave() noexcept override {
+      detail::waiter::leave();
       mutex_.admit(); // a writer that leaves may have held up readers
-      return true;
     }
 
   private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/detail/loop.hpp>
+#include <troupe/detail/runtime.hpp>
 #include <troupe/error.hpp>
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -42,7 +43,8 @@ struct loop::io_state {
 };
 
 loop::loop(runtime& owner, unsigned index, time_source* time, bool debug)
-  : owner_(&owner), time_(time), index_(index), debug_(debug), io_(std::make_unique<io_state>()) {}
+  : owner_(&owner), time_(time), key_(owner.key_of(index)), index_(index), debug_(debug),
+    io_(std::make_unique<io_state>()) {}
 
 loop::~loop() = default;
 
@@ -58,9 +60,10 @@ void loop::run() noexcept {
     const bool more = run_slice();
     if (more)
       poll();
-    else if (stopping_.load(std::memory_order_acquire))
-      break;
-    else if (std::exchange(no_io_timer_, false))
+    else if (stopping_.load(std::memory_order_acquire)) {
+      if (!inbox_waiting()) // what was posted before the stop is not lost
+        break;
+    } else if (std::exchange(no_io_timer_, false))
       io.run_one_until(timers_.next());
     else
       io.run();

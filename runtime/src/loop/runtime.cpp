@@ -24,6 +24,7 @@ namespace troupe::detail {
 namespace {
 
 std::atomic<int> last_root_signal{0};
+std::atomic<std::uint64_t> last_serial{0};
 
 /// Exits from a signal handler's stead, at once: the second Ctrl-C.
 [[noreturn]] void exit_now(int number) noexcept { std::_Exit(128 + number); }
@@ -98,7 +99,8 @@ struct runtime::impl {
 
 runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_signals,
                  duration shutdown_limit, configure_actors_fn configure_actors)
-  : time_(time), debug_(debug), impl_(std::make_unique<impl>()) {
+  : serial_(last_serial.fetch_add(1, std::memory_order_relaxed) + 1), time_(time), debug_(debug),
+    impl_(std::make_unique<impl>()) {
   impl_->configure_actors = std::move(configure_actors);
   if (loop::current())
     throw usage_error("troupe: run was called inside of a task; await the function instead");

@@ -31,9 +31,10 @@ task<> condition::wait(mutex::guard& lock) {
 }
 
 void condition::notify(std::size_t n) {
-  home_.check("a condition");
-  for (; n > 0 && !waiters_.empty(); --n)
-    waiters_.front().wake();
+  home_.at_home("a condition", [this, n] {
+    for (auto left = n; left > 0 && !waiters_.empty(); --left)
+      waiters_.front().wake();
+  });
 }
 
 void condition::notify_all() { notify(static_cast<std::size_t>(-1)); }
@@ -44,11 +45,12 @@ capacity_limiter::capacity_limiter(std::size_t total) : total_(total) {
 }
 
 void capacity_limiter::total(std::size_t tokens) {
-  home_.check("a capacity_limiter");
   if (tokens == 0)
     throw std::invalid_argument("troupe: a capacity_limiter needs at least one token");
-  total_ = tokens;
-  wake_next();
+  home_.at_home("a capacity_limiter", [this, tokens] {
+    total_ = tokens;
+    wake_next();
+  });
 }
 
 void capacity_limiter::wake_next() noexcept {

@@ -99,6 +99,23 @@ bool nursery::nothing_left() noexcept {
   return false;
 }
 
+namespace detail {
+
+/// Wakes `t` if that is what it waits for, and lets its other half know if it has one.
+static void tell_to_stop(task_block& t, unsigned /*depth*/) noexcept {
+  if (auto* w = dynamic_cast<stop_awaiter*>(t.waiting_for()))
+    w->requested();
+  else if (auto* stands_in = dynamic_cast<elsewhere_core*>(t.waiting_for()))
+    stands_in->pass_on_stop();
+}
+
+void stop_from_elsewhere(task_block& t) noexcept {
+  t.asked_to_stop_ = true;
+  tree_access::for_each_from(t, tell_to_stop);
+}
+
+} // namespace detail
+
 // -- stopping -----------------------------------------------------------------------
 
 void nursery::stop(duration grace, std::string_view why) {
@@ -115,12 +132,8 @@ void nursery::stop(duration grace, std::string_view why) {
   if (stop_requested_)
     return;
   stop_requested_ = true;
-  const auto tell = [](detail::task_block& t, unsigned) noexcept {
-    if (auto* w = dynamic_cast<detail::stop_awaiter*>(t.waiting_for()))
-      w->requested();
-  };
-  tell(*parent_, 0); // the body
-  detail::tree_access::for_each_below(*this, tell);
+  detail::tell_to_stop(*parent_, 0); // the body
+  detail::tree_access::for_each_below(*this, detail::tell_to_stop);
 }
 
 void nursery::grace_timer::expired() noexcept {
@@ -140,14 +153,14 @@ void nursery::watchdog::expired() noexcept {
   }
 }
 
-bool is_stopping() {
-  return detail::stop_awaiter::stop_requested_for(detail::require_current_task("is_stopping"));
-}
+bool is_stopping() { return detail::is_asked_to_stop(detail::require_current_task("is_stopping")); }
 
 namespace detail {
 
-bool stop_awaiter::stop_requested_for(const task_block& start) noexcept {
+bool is_asked_to_stop(const task_block& start) noexcept {
   for (const task_block* t = &start; t; t = parent_of(*t)) {
+    if (t->asked_to_stop_)
+      return true;
     for (const cancel_scope* s = t->scope(); s; s = scope_access::outer(*s))
       if (const nursery* n = scope_access::nursery_of(*s); n && n->stop_requested())
         return true;

@@ -4,9 +4,11 @@
 #include <troupe/detail/waiter.hpp>
 #include <troupe/task.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <new>
 #include <optional>
 #include <utility>
 
@@ -29,7 +31,7 @@ struct channel_statistics {
   std::size_t waiting_to_receive = 0;
 };
 
-enum class channel_end : std::uint8_t { none, closed, broken, ended };
+enum class channel_end : std::uint8_t { none, closed, broken, ended, no_memory };
 
 template <class T>
 class send_op;
@@ -42,37 +44,43 @@ class channel_core {
 public:
   explicit channel_core(std::size_t capacity) : capacity_(capacity) {}
 
-  unsigned open_sender() noexcept {
-    ++senders_;
-    return next_id_++;
+  unsigned open_sender() {
+    home.at_home("a channel", [this] { ++senders_; });
+    return next_id_.fetch_add(1, std::memory_order_relaxed);
   }
-  unsigned open_receiver() noexcept {
-    ++receivers_;
-    return next_id_++;
+  unsigned open_receiver() {
+    home.at_home("a channel", [this] { ++receivers_; });
+    return next_id_.fetch_add(1, std::memory_order_relaxed);
   }
 
   void close_sender(unsigned id) noexcept {
-    end_waiters<send_op<T>>(to_send_, id, channel_end::closed);
-    if (--senders_ == 0)
-      while (auto* w = to_receive_.first())
-        static_cast<receive_base<T>*>(w)->end(channel_end::ended);
-    delete_if_unused();
+    home.at_home("a channel", [this, id] {
+      end_waiters<send_op<T>>(to_send_, id, channel_end::closed);
+      if (--senders_ == 0)
+        while (auto* w = to_receive_.first())
+          static_cast<receive_base<T>*>(w)->end(channel_end::ended);
+      delete_if_unused();
+    });
   }
 
   void close_receiver(unsigned id) noexcept {
-    end_waiters<receive_base<T>>(to_receive_, id, channel_end::closed);
-    if (--receivers_ == 0) {
-      undelivered_ += buffer_.size();
-      buffer_.clear();
-      while (auto* w = to_send_.first())
-        static_cast<send_op<T>*>(w)->end(channel_end::broken);
-    }
-    delete_if_unused();
+    home.at_home("a channel", [this, id] {
+      end_waiters<receive_base<T>>(to_receive_, id, channel_end::closed);
+      if (--receivers_ == 0) {
+        undelivered_ += buffer_.size();
+        buffer_.clear();
+        while (auto* w = to_send_.first())
+          static_cast<send_op<T>*>(w)->end(channel_end::broken);
+      }
+      delete_if_unused();
+    });
   }
 
   /// Sends without waiting if that is possible; `value` is moved from only then.
   bool try_send(T& value) {
     home.check("a channel");
+    if (broken())
+      throw_broken();
     return put(value);
   }
 
@@ -88,10 +96,9 @@ public:
     return !buffer_.empty() || !to_send_.empty();
   }
 
-  /// Throws if nobody receives.
+  [[nodiscard]] bool broken() const noexcept { return receivers_ == 0; }
+
   bool put(T& value) {
-    if (receivers_ == 0)
-      throw_broken();
     if (auto* w = to_receive_.first()) {
       static_cast<receive_base<T>*>(w)->deliver(value);
       ++sent_;
@@ -131,7 +138,8 @@ public:
 
   [[nodiscard]] bool ended() const noexcept { return senders_ == 0; }
 
-  [[nodiscard]] channel_statistics statistics() const {
+  [[nodiscard]] channel_statistics statistics() {
+    home.check("a channel");
     channel_statistics s{capacity_, buffer_.size(), sent_, received_, undelivered_,
                          senders_,  receivers_,     0,     0};
     to_send_.for_each([&](waiter&) { ++s.waiting_to_send; });
@@ -139,7 +147,7 @@ public:
     return s;
   }
 
-  home_loop home;
+  home_loop home{false}; // its ends may go anywhere: the loop that uses them first
 
 private:
   friend send_op<T>;
@@ -168,7 +176,7 @@ private:
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t undelivered_ = 0;
-  unsigned next_id_ = 0;
+  std::atomic<unsigned> next_id_{0};
 };
 
 template <class T>
@@ -182,11 +190,21 @@ public:
       throw_closed("send");
     if (end_ == channel_end::broken) [[unlikely]]
       throw_broken();
+    if (end_ == channel_end::no_memory) [[unlikely]]
+      throw std::bad_alloc();
   }
 
   home_loop& home() noexcept { return core_.home; }
   waiter_list& queue() noexcept { return core_.to_send_; }
-  bool try_now() { return core_.put(value_); }
+  bool try_now() {
+    if (!core_.broken()) [[likely]]
+      return core_.put(value_);
+    end_ = channel_end::broken;
+    return true;
+  }
+  void failed(const std::exception_ptr& /*bad_alloc*/) noexcept override {
+    end_ = channel_end::no_memory;
+  }
 
   [[nodiscard]] unsigned id() const noexcept { return id_; }
   [[nodiscard]] T& value() noexcept { return value_; }

@@ -13,6 +13,12 @@ namespace troupe::detail {
 [[nodiscard]] loop& loop_at(loop& any, unsigned index) noexcept;
 [[nodiscard]] unsigned least_loaded(loop& any) noexcept;
 
+/// Whether a nursery around `t` has been asked to stop.
+[[nodiscard]] bool is_asked_to_stop(const task_block& t) noexcept;
+
+/// `t`, which has no nursery on its loop, is asked to stop, and all below it.
+void stop_from_elsewhere(task_block& t) noexcept;
+
 /// A child on another loop. At home it looks like a task that waits for
 /// something that takes time to withdraw; over there runs a task without a
 /// nursery. The two halves share nothing but messages: off, cancel, ended. Each
@@ -20,6 +26,14 @@ namespace troupe::detail {
 class elsewhere_core {
 public:
   elsewhere_core(loop& home, loop& away) noexcept : home_(&home), away_(&away) {}
+
+  /// Lets the tasks over there know that they are asked to stop. Idempotent.
+  void pass_on_stop() noexcept {
+    if (std::exchange(stop_passed_on_, true))
+      return;
+    add_core_ref();
+    away_->post(stop_);
+  }
 
 protected:
   ~elsewhere_core() = default;
@@ -30,12 +44,25 @@ protected:
       destroy_core();
   }
   virtual void destroy_core() noexcept = 0;
+  virtual task_block& task_there() noexcept = 0;
 
   loop* home_;
   loop* away_;
   std::optional<cancel_reason> reason_; // written at home before the cancel message
 
 private:
+  struct stop_message final : inbox_node {
+    explicit stop_message(elsewhere_core& c) noexcept : core(c) {}
+    void run() noexcept override {
+      if (task_block& t = core.task_there(); !t.ended())
+        stop_from_elsewhere(t);
+      core.release_core();
+    }
+    elsewhere_core& core;
+  };
+
+  stop_message stop_{*this};
+  bool stop_passed_on_ = false; // at home
   std::atomic<int> references_{1};
 };
 
@@ -44,7 +71,7 @@ template <class T, class F, class... Args>
 class elsewhere_task;
 
 template <class T, class F, class... Args>
-class elsewhere_block final : public child_base<T>, private elsewhere_core, private suspension {
+class elsewhere_block final : public child_base<T>, public elsewhere_core, public suspension {
 public:
   template <class Fn, class... As>
   elsewhere_block(loop& home, nursery* owner, loop& away, Fn&& fn, As&&... args)
@@ -68,6 +95,7 @@ public:
     auto frame = (*call_)().release();
     task_->attach(frame, frame.promise());
     this->take_along(*task_);
+    task_->asked_to_stop_ = is_asked_to_stop(*this);
     if (this->cancelled_at_root()) // goes along: a message would come too late
       cancel_there(reason_for(*this));
   }
@@ -158,6 +186,7 @@ private:
   void on_end() noexcept override { this->report_to_owner(); }
   void dispose() noexcept override { release_core(); }
   void destroy_core() noexcept override { delete this; }
+  task_block& task_there() noexcept override { return *task_; }
 
   off_message off_;
   cancel_message cancel_;

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 
 namespace boost::asio {
@@ -56,6 +57,8 @@ public:
 
   [[nodiscard]] unsigned index() const noexcept { return index_; }
   [[nodiscard]] runtime& owner() const noexcept { return *owner_; }
+  /// Names this loop for ever, other than its address.
+  [[nodiscard]] std::uint64_t key() const noexcept { return key_; }
   [[nodiscard]] time_point now() const noexcept { return time_ ? time_->now() : clock::now(); }
   [[nodiscard]] boost::asio::io_context& io() noexcept;
 
@@ -130,6 +133,7 @@ private:
   task_block* finished_ = nullptr;    // its root frame has just run to its end
   std::coroutine_handle<> next_step_; // see `transfer`
   unsigned budget_ = budget;
+  std::uint64_t key_;
   unsigned index_;
   bool idle_ = false;        // reported to time_
   bool no_io_timer_ = false; // there was no memory for it

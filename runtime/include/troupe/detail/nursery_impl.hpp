@@ -151,7 +151,7 @@ public:
     task_ = h.promise().task;
     if (task_->cancelled_at(h))
       return true;
-    if (stop_requested_for(*task_))
+    if (is_asked_to_stop(*task_))
       return task_->must_yield(h);
     task_->wait(h, *this);
     return true;
@@ -162,7 +162,6 @@ public:
   [[nodiscard]] const char* waits_for() const noexcept final { return "a request to stop"; }
 
   void requested() noexcept { task_->wake(); }
-  static bool stop_requested_for(const task_block& t) noexcept;
 
 private:
   task_block* task_ = nullptr;

@@ -4,6 +4,7 @@
 #include <troupe/detail/loop.hpp>
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -46,6 +47,15 @@ public:
 
   [[nodiscard]] loop& at(std::size_t i) noexcept { return *loops_[i]; }
   [[nodiscard]] std::size_t size() const noexcept { return loops_.size(); }
+
+  /// What `loop::key` is; and the loop of this runtime that has it, or null.
+  [[nodiscard]] std::uint64_t key_of(unsigned index) const noexcept {
+    return serial_ << key_bits | (index + 1);
+  }
+  [[nodiscard]] loop* find(std::uint64_t key) noexcept {
+    const std::uint64_t index = (key & ((1U << key_bits) - 1)) - 1;
+    return key >> key_bits == serial_ && index < loops_.size() ? loops_[index].get() : nullptr;
+  }
   [[nodiscard]] bool debug() const noexcept { return debug_; }
   [[nodiscard]] time_source* time() const noexcept { return time_; }
 
@@ -68,6 +78,9 @@ private:
 
   void stop_threads() noexcept;
 
+  static constexpr unsigned key_bits = 16;
+
+  const std::uint64_t serial_; // no other runtime of the process has it
   std::vector<std::unique_ptr<loop>> loops_;
   time_source* time_;
   bool debug_;

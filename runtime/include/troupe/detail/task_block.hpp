@@ -258,6 +258,8 @@ public:
   bool service_ = false;
   /// In `nursery::start`, before it has said that it is ready.
   bool starting_ = false;
+  /// From the loop of its nursery, which is another; see `nursery::stop`.
+  bool asked_to_stop_ = false;
   /// The failure was handled, or delivered to somebody else than the owner.
   bool failure_taken_ = false;
 };
