@@ -32,4 +32,7 @@ task<> serve(std::vector<std::string> args) {
   co_await serve_listener(handler, std::move(listener));
 }
 
-int main(int argc, char** argv) { return troupe::main(argc, argv, serve); }
+int main(int argc, char** argv) {
+  raise_descriptor_limit();
+  return troupe::main(argc, argv, serve);
+}

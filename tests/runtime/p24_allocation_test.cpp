@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Fails the k-th allocation, and the k-th system call of a socket, of small programs,
 // for every k.
+#include "fault_injection.hpp"
 #include "p24_scenarios.hpp"
 
 #include <troupe/troupe.hpp>
-
-#include "support/fault_injection.hpp"
 
 #include <boost/test/unit_test.hpp>
 

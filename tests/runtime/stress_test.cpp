@@ -330,7 +330,7 @@ void grow_tree(std::uint64_t seed, totals& sum) {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 constexpr std::uint64_t trees = 300;
 #else
-constexpr std::uint64_t trees = 4000;
+constexpr std::uint64_t trees = 2500;
 #endif
 
 } // namespace

@@ -324,9 +324,7 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors_a_client_is_told) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_never_reads_holds_up_only_itself) {
-  run_options options;
-  options.loops = 1;
-  run(options, []() -> task<> {
+  troupe_test::run_virtually([]() -> task<> {
     const auto reports = co_await with_server(echo, [](std::uint16_t port) -> task<> {
       tcp_stream deaf = co_await open_tcp_stream("127.0.0.1", port);
       tcp_stream good = co_await open_tcp_stream("127.0.0.1", port);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/troupe.hpp>
 
+#include "support/virtual_time.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <sys/resource.h>
@@ -133,7 +135,7 @@ BOOST_AUTO_TEST_CASE(cancelling_the_read_leaves_a_waiting_write_alone) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(cancelled_write_can_have_written_a_part) {
+BOOST_AUTO_TEST_CASE(p03_cancelled_write_can_have_written_a_part) {
   with_pair([](tcp_stream& client, tcp_stream& server) -> task<> {
     const std::string big(8'000'000, 'x');
     co_await with_nursery([&](nursery& n) -> task<> {
@@ -323,7 +325,7 @@ BOOST_AUTO_TEST_CASE(server_outlives_a_handler_that_throws_and_reports_it_once) 
 }
 
 BOOST_AUTO_TEST_CASE(connection_limit_makes_the_next_one_wait) {
-  run([]() -> task<> {
+  troupe_test::run_virtually([]() -> task<> {
     tcp_listener listener(0, loopback);
     const auto port = listener.port();
     co_await with_nursery([&](nursery& n) -> task<> {

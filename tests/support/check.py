@@ -98,6 +98,34 @@ def check_links():
                 problems.append(f"{name}: dead link: {target}")
 
 
+def check_promises():
+    """Each promise in docs/promises.md names tests that exist, one at least with its number."""
+    known = set()
+    for name in tracked("tests/*.cpp", "tests/*.py", "tests/*CMakeLists.txt"):
+        text = (ROOT / name).read_text()
+        known |= set(re.findall(r"_TEST_CASE\(\s*(\w+)", text))
+        known |= set(re.findall(r"^def (\w+)\(", text, re.M))
+        known |= {f"p25_shuffled.{t}" for t in re.findall(r"^troupe_test\((\w+)", text, re.M)}
+    promises = re.split(r"^## P(\d+): ", (ROOT / "docs/promises.md").read_text(), flags=re.M)[1:]
+    if not promises:
+        problems.append("docs/promises.md: names no promise")
+    for number, text in zip(promises[::2], promises[1::2]):
+        named = re.findall(r"`((?:p\d\d_)+[\w.]+)`", text)
+        for test in named:
+            if test not in known:
+                problems.append(f"docs/promises.md: P{number}: there is no test {test}")
+        if not any(f"p{int(number):02}_" in test for test in named):
+            problems.append(f"docs/promises.md: P{number}: no test carries its number")
+
+
+def check_waiting():
+    for name in tracked("tests/*.cpp", "tests/*.hpp"):
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            if re.search(r"\b(sleep_for|sleep_until)\b.*\bthis_thread|this_thread::sleep|\bu?sleep\(|nanosleep",
+                         line):
+                problems.append(f"{name}:{number}: waits for real time: {line.strip()}")
+
+
 def check_headers_alone():
     out = subprocess.run(["cmake", "--build", "--preset", "dev", "--target",
                           "all_verify_interface_header_sets"], cwd=ROOT, capture_output=True,
@@ -122,7 +150,7 @@ def check_tidy():
 
 
 for check in (check_format, check_first_line, check_orphans, check_includes, check_words,
-              check_links, check_headers_alone, check_tidy):
+              check_links, check_promises, check_waiting, check_headers_alone, check_tidy):
     before = len(problems)
     began = time.monotonic()
     check()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "support/fault_injection.hpp"
+#include "fault_injection.hpp"
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
