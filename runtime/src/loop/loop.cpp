@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "trim.hpp"
+
 #include <troupe/detail/loop.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/error.hpp>
@@ -209,6 +211,7 @@ bool loop::prepare_to_sleep() noexcept {
     }
     return true;
   }
+  trim_after_burst();
   arm_io_timer(timers_.next());
   return true;
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "trim.hpp"
+
 #include <troupe/detail/recycler.hpp>
 
+#include <malloc.h>
 #include <sys/mman.h>
 
 #include <array>
@@ -28,6 +31,16 @@ constexpr std::size_t keep_mapped = std::size_t{256} * 1024; // cached bytes
 constexpr bool caching = false; // let the sanitizer see every use after free
 #else
 constexpr bool caching = true;
+#endif
+
+// What is smaller than a page shares its pages with what outlives it (Asio keeps a record
+// of every socket it has seen), and malloc gives none of them back by itself. When most
+// of a burst is over and the loop has nothing to do, it is told to.
+constexpr std::size_t worth_a_trim = std::size_t{8} * 1024 * 1024; // freed bytes
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool trimming = true; // not the malloc that is in use
+#else
+constexpr bool trimming = true;
 #endif
 
 struct free_block {
@@ -60,6 +73,8 @@ struct cache {
 };
 
 thread_local constinit long in_use = 0;
+thread_local constinit long most_in_use = 0;  // since the last trim, as far as malloc was asked
+thread_local constinit std::size_t freed = 0; // bytes, since the last trim
 
 cache& local() noexcept {
   static thread_local cache c;
@@ -107,6 +122,18 @@ void deallocate_mapped(void* block, std::size_t pages) noexcept {
   }
 }
 
+void* from_malloc(std::size_t bytes) {
+  void* fresh = ::operator new(bytes);
+  if (in_use >= most_in_use)
+    most_in_use = in_use + 1;
+  return fresh;
+}
+
+void to_malloc(void* block, std::size_t bytes) noexcept {
+  ::operator delete(block);
+  freed += bytes;
+}
+
 /// Where rounding up to pages costs no more than a quarter.
 constexpr bool is_mapped(std::size_t bytes) noexcept {
   const std::size_t pages = pages_for(bytes);
@@ -127,11 +154,11 @@ void* allocate(std::size_t bytes) {
       ++in_use;
       return f;
     }
-    void* fresh = ::operator new(c* granule);
+    void* fresh = from_malloc(c * granule);
     ++in_use;
     return fresh;
   }
-  void* fresh = is_mapped(bytes) ? allocate_mapped(pages_for(bytes)) : ::operator new(bytes);
+  void* fresh = is_mapped(bytes) ? allocate_mapped(pages_for(bytes)) : from_malloc(bytes);
   ++in_use;
   return fresh;
 }
@@ -152,9 +179,17 @@ void deallocate(void* block, std::size_t bytes) noexcept {
   if (is_mapped(bytes))
     deallocate_mapped(block, pages_for(bytes));
   else
-    ::operator delete(block);
+    to_malloc(block, bytes);
 }
 
 long blocks_in_use() noexcept { return in_use; }
+
+void trim_after_burst() noexcept {
+  if (!trimming || freed < worth_a_trim || in_use >= most_in_use / 8) [[likely]]
+    return;
+  ::malloc_trim(0);
+  freed = 0;
+  most_in_use = in_use;
+}
 
 } // namespace troupe::detail
