@@ -81,9 +81,9 @@ BOOST_AUTO_TEST_CASE(p04_p05_locks_and_events) {
        auto m = std::make_shared<mutex>();
        auto held = std::make_shared<mutex::guard>(m->try_lock());
        trial t;
-       t.make_ready = [held] { held->release(); };
+       t.make_ready = [m, held] { held->release(); };
        t.waiting = [m]() -> task<> { auto g = co_await m->lock(); };
-       t.complete = [held] { held->release(); };
+       t.complete = [m, held] { held->release(); };
        t.untouched = [m, held] {
          held->release();
          return !m->locked();
@@ -109,9 +109,9 @@ BOOST_AUTO_TEST_CASE(p04_p05_locks_and_events) {
        auto l = std::make_shared<capacity_limiter>(1);
        auto held = std::make_shared<capacity_limiter::token>(l->try_acquire());
        trial t;
-       t.make_ready = [held] { held->release(); };
+       t.make_ready = [l, held] { held->release(); };
        t.waiting = [l]() -> task<> { auto p = co_await l->acquire(); };
-       t.complete = [held] { held->release(); };
+       t.complete = [l, held] { held->release(); };
        t.untouched = [l, held] {
          held->release();
          return l->borrowed() == 0;
@@ -124,9 +124,9 @@ BOOST_AUTO_TEST_CASE(p04_p05_locks_and_events) {
        auto held = std::make_shared<shared_mutex::shared_guard>();
        trial t;
        t.setup = [m, held]() -> task<> { *held = co_await m->lock_shared(); };
-       t.make_ready = [held] { held->release(); };
+       t.make_ready = [m, held] { held->release(); };
        t.waiting = [m]() -> task<> { auto g = co_await m->lock(); };
-       t.complete = [held] { held->release(); };
+       t.complete = [m, held] { held->release(); };
        return t;
      }},
     {"shared_mutex::lock_shared", true,
@@ -135,9 +135,9 @@ BOOST_AUTO_TEST_CASE(p04_p05_locks_and_events) {
        auto held = std::make_shared<shared_mutex::guard>();
        trial t;
        t.setup = [m, held]() -> task<> { *held = co_await m->lock(); };
-       t.make_ready = [held] { held->release(); };
+       t.make_ready = [m, held] { held->release(); };
        t.waiting = [m]() -> task<> { auto g = co_await m->lock_shared(); };
-       t.complete = [held] { held->release(); };
+       t.complete = [m, held] { held->release(); };
        return t;
      }},
     {"condition::wait", true,
