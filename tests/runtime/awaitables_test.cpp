@@ -338,6 +338,12 @@ BOOST_AUTO_TEST_CASE(p04_p05_scopes_and_clean_ups) {
     {"with_cleanup", false, around([](body b) -> task<> {
        co_await with_cleanup(b, []() -> task<> { co_await checkpoint(); });
      })},
+    {"shielded", false, // the next test has more
+     [] {
+       trial t;
+       t.now = []() -> task<> { co_await shielded([]() -> task<> { co_await checkpoint(); }); };
+       return t;
+     }},
     {"task_local::with", false, around([](body b) -> task<> {
        static task_local<int> local{0};
        co_await local.with(1, b);

@@ -266,6 +266,31 @@ BOOST_AUTO_TEST_CASE(an_operation_that_is_not_awaited_has_no_effect) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(values_need_be_neither_copied_nor_moved_without_throwing) {
+  struct awkward {
+    int n;
+    explicit awkward(int x) : n(x) {}
+    awkward(awkward&& other) noexcept(false) : n(other.n) {}
+    awkward& operator=(awkward&&) = delete;
+  };
+  run_virtually([]() -> task<> {
+    for (const std::size_t capacity : {std::size_t{0}, std::size_t{20}}) {
+      auto ends = make_channel<awkward>(capacity);
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([&]() -> task<> {
+          for (int i = 0; i < 20; ++i)
+            co_await ends.tx.send(awkward(i));
+          ends.tx.close();
+        });
+        int expected = 0;
+        while (auto x = co_await ends.rx.next())
+          BOOST_TEST(x->n == expected++);
+        BOOST_TEST(expected == 20);
+      });
+    }
+  });
+}
+
 BOOST_AUTO_TEST_CASE(the_ends_may_go_while_their_operations_are_on_their_way) {
   run_virtually([]() -> task<> {
     co_await with_nursery([](nursery& n) -> task<> {

@@ -56,8 +56,7 @@ task<> fail(int number) {
 
 BOOST_AUTO_TEST_SUITE(elsewhere_suite)
 
-BOOST_AUTO_TEST_CASE(
-  p04_a_child_that_is_cancelled_before_it_has_arrived_runs_to_its_first_checkpoint) {
+BOOST_AUTO_TEST_CASE(p04_cancelled_before_it_has_arrived_a_child_runs_to_its_first_checkpoint) {
   for (int round = 0; round < rounds; ++round)
     run_on_three([]() -> task<> {
       std::atomic<int> began{0}, went_on{0};

@@ -188,8 +188,7 @@ BOOST_AUTO_TEST_CASE(p07_several_starts_can_go_on_at_once) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(
-  p03_a_child_that_shields_its_handshake_is_ready_although_the_caller_is_cancelled) {
+BOOST_AUTO_TEST_CASE(p03_a_shielded_handshake_succeeds_although_the_caller_is_cancelled) {
   run_virtually([]() -> task<> {
     const auto begin = current_time();
     int got = 0;
@@ -224,8 +223,7 @@ BOOST_AUTO_TEST_CASE(a_value_that_can_only_be_moved_comes_through) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(
-  p03_a_wait_that_takes_time_to_end_is_cut_off_though_a_shield_is_raised_meanwhile) {
+BOOST_AUTO_TEST_CASE(p03_a_slow_end_of_a_wait_goes_on_though_a_shield_is_raised) {
   run_virtually([]() -> task<> {
     std::string log;
     const bool outer = co_await with_cancel_scope([&](cancel_scope& outer1) -> task<> {

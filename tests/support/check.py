@@ -10,6 +10,9 @@ import subprocess
 import sys
 import time
 
+# what returns `auto` and is no awaitable
+NOT_AWAITED = {"named"}
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 problems = []
 
@@ -126,6 +129,59 @@ def check_waiting():
                 problems.append(f"{name}:{number}: waits for real time: {line.strip()}")
 
 
+def test_names():
+    """All tests: suite/case, programs/case, compile_fail/case."""
+    names = {f"compile_fail/{pathlib.PurePath(p).stem}" for p in tracked("tests/compile_fail/*.cpp")}
+    for name in tracked("tests/*_test.cpp"):
+        suite = ""
+        for what, word in re.findall(r"BOOST_AUTO_TEST_(SUITE|CASE)\(\s*(\w+)",
+                                     (ROOT / name).read_text()):
+            if what == "SUITE":
+                suite = word
+            else:
+                names.add(f"{suite}/{word}")
+    for name in tracked("tests/runtime/programs/program_test.py"):
+        names |= {f"programs/{f}" for f in re.findall(r"^def (\w+)\(\):", (ROOT / name).read_text(), re.M)}
+        listed = set(re.findall(r"^  (\w+)$", (ROOT / name).with_name("CMakeLists.txt").read_text(), re.M))
+        for case in {n.split("/")[1] for n in names if n.startswith("programs/")} ^ listed:
+            problems.append(f"{name}: {case} stands only in one of it and its CMakeLists.txt")
+    return names
+
+
+def check_counterparts():
+    name = "docs/test_counterparts.md"
+    there = test_names()
+    for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+        for test in re.findall(r"`(\w+/\w+)`", line):
+            if test not in there:
+                problems.append(f"{name}:{number}: there is no test {test}")
+
+
+def check_awaitables():
+    """P5: what can be awaited says whether it is a checkpoint, and stands in the table of a test."""
+    table = "".join((ROOT / p).read_text() for p in tracked("tests/*awaitables_test.cpp"))
+    for name in tracked("runtime/include/troupe/*.hpp"):
+        if "/detail/" in name:
+            continue
+        text = re.sub(r"namespace detail \{.*?\n\} // namespace detail", "", (ROOT / name).read_text(),
+                      flags=re.S)
+        # a comment and the declarations up to the next blank line
+        for comment, declarations in re.findall(r"((?:^ *///.*\n)+)((?:^ *(?!///)\S.*\n)+)", text, re.M):
+            # of all overloads; not what is defined with `= 0` only in a derived class
+            for function in set(re.findall(
+                    r"^ *(?:template.*|requires.*|inline |\[\[nodiscard\]\] |virtual |friend )*"
+                    r"(?:auto|task<[^;{}()]*>) (\w+)\((?!.*override)", declarations, re.M)):
+                about = " ".join(comment.replace("///", " ").split())
+                awaited = re.search(r"^ *(?:.* )?task<[^;{}()]*> " + function + r"\(", declarations,
+                                    re.M) or "[[nodiscard]]" in declarations
+                if not awaited or function in NOT_AWAITED:
+                    continue
+                if not re.search(r"\bcheckpoint", about, re.I):
+                    problems.append(f"{name}: {function} does not say whether it is a checkpoint")
+                if not re.search(r'"(\w+::)?' + function + r'["( ]', table):
+                    problems.append(f"{name}: {function} is in no table of tests/*awaitables_test.cpp")
+
+
 def check_headers_alone():
     out = subprocess.run(["cmake", "--build", "--preset", "dev", "--target",
                           "all_verify_interface_header_sets"], cwd=ROOT, capture_output=True,
@@ -150,7 +206,8 @@ def check_tidy():
 
 
 for check in (check_format, check_first_line, check_orphans, check_includes, check_words,
-              check_links, check_promises, check_waiting, check_headers_alone, check_tidy):
+              check_links, check_promises, check_waiting, check_counterparts, check_awaitables,
+              check_headers_alone, check_tidy):
     before = len(problems)
     began = time.monotonic()
     check()

@@ -164,14 +164,16 @@ template <class Body>
 [[nodiscard]] auto move_on_at(time_point when, Body body);
 
 /// As `move_on_after`, but throws `timeout_error` if the deadline has cut the
-/// body off; gives the body's value. `name` is for the message.
+/// body off; gives the body's value. `name` is for the message. Not a checkpoint by
+/// itself.
 template <class Body>
 [[nodiscard]] auto fail_after(duration d, Body body, std::string name = {});
 template <class Body>
 [[nodiscard]] auto fail_at(time_point when, Body body, std::string name = {});
 
 /// Runs `body` so that cancellation from further out does not reach it. Use with
-/// care, and for short: it is what makes a program refuse to end.
+/// care, and for short: it is what makes a program refuse to end. Not a checkpoint by
+/// itself.
 template <class Body>
 [[nodiscard]] auto shielded(Body body);
 

@@ -105,7 +105,7 @@ public:
   /// `closed_resource_error`.
   [[nodiscard]] auto next() { return detail::receive_op<T, true>(core("next"), id_); }
 
-  /// As `next`, but throws `end_of_channel` at the end.
+  /// As `next`, but throws `end_of_channel` at the end. A checkpoint.
   [[nodiscard]] auto receive() { return detail::receive_op<T, false>(core("receive"), id_); }
 
   /// A value if there is one now. Not a checkpoint. Throws `end_of_channel`,

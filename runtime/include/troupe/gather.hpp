@@ -92,7 +92,8 @@ template <detail::combinable... Tasks>
   return detail::gather_tuple(std::tuple(detail::as_task(std::move(tasks))...));
 }
 
-/// The same for any number of tasks of one type, which start in their order.
+/// The same for any number of tasks of one type, which start in their order. A
+/// checkpoint if one of the tasks is.
 template <class T>
 [[nodiscard]] task<std::vector<T>> gather(std::vector<task<T>> tasks) {
   auto handles = co_await detail::run_all(std::move(tasks));
@@ -116,7 +117,8 @@ template <class T>
 /// none is cancelled because another has failed. asyncio's
 /// `gather(..., return_exceptions=True)`.
 ///
-/// Throws nothing but `std::bad_alloc`. Cancelled itself, it does not come back.
+/// Throws nothing but `std::bad_alloc`. Cancelled itself, it does not come back. A
+/// checkpoint if one of the tasks is.
 template <detail::combinable... Tasks>
 [[nodiscard]] auto gather_settled(Tasks... tasks) {
   return detail::gather_tuple(

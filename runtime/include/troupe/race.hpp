@@ -90,7 +90,7 @@ task<std::variant<result_value<Ts>...>> race_tuple(std::tuple<task<Ts>...> tasks
 /// has reached in the meantime is dropped: where that matters, start the tasks in a
 /// nursery and use `wait` or `as_completed`. Handles of tasks that run already are only
 /// waited for. Throws `task_cancelled` if each task was cancelled alone. Cancelled
-/// itself, it cancels all and waits for them.
+/// itself, it cancels all and waits for them. A checkpoint if the tasks are.
 template <detail::combinable... Tasks>
   requires(sizeof...(Tasks) > 0)
 [[nodiscard]] auto race(Tasks... tasks) {
@@ -98,7 +98,7 @@ template <detail::combinable... Tasks>
 }
 
 /// The same for any number of tasks of one type. Throws `usage_error` if there are
-/// none.
+/// none. A checkpoint if the tasks are.
 template <class T>
 [[nodiscard]] task<race_winner<T>> race(std::vector<task<T>> tasks) {
   if (tasks.empty())

@@ -39,7 +39,7 @@ public:
   /// (`connection_reset`, `broken_pipe` ...).
   [[nodiscard]] virtual task<> write_all(std::span<const std::byte> data) = 0;
 
-  /// As above. The text must live until the call returns.
+  /// As above, a checkpoint. The text must live until the call returns.
   [[nodiscard]] task<> write_all(std::string_view text) {
     return write_all(std::as_bytes(std::span(text)));
   }

@@ -117,7 +117,8 @@ using tcp_handler = std::function<task<>(tcp_stream&)>;
 [[nodiscard]] task<> serve_tcp(tcp_handler handler, std::uint16_t port, serve_options options);
 [[nodiscard]] task<> serve_tcp(tcp_handler handler, std::uint16_t port);
 
-/// The same on a listener that is open already, for one whose port must be known.
+/// The same on a listener that is open already, for one whose port must be known. A
+/// checkpoint.
 [[nodiscard]] task<> serve_listener(tcp_handler handler, tcp_listener listener,
                                     serve_options options);
 [[nodiscard]] task<> serve_listener(tcp_handler handler, tcp_listener listener);

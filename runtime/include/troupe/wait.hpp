@@ -71,7 +71,7 @@ template <class T>
 ///     auto page = co_await wait_for(fetch(url), 2s);
 ///
 /// Gives its result, or throws what it throws; `timeout_error`, which names the
-/// call as `name`, if it was cut off.
+/// call as `name`, if it was cut off. A checkpoint if the task is.
 template <class T>
 [[nodiscard]] task<T> wait_for(task<T> t, duration limit, std::string name = "wait_for") {
   detail::give_task<T> body{std::move(t)};
