@@ -78,15 +78,18 @@ BOOST_AUTO_TEST_CASE(p04_p05_locks_and_events) {
      }},
     {"mutex::lock", true,
      [] {
-       auto m = std::make_shared<mutex>();
-       auto held = std::make_shared<mutex::guard>(m->try_lock());
+       struct state {
+         mutex m;
+         mutex::guard held = m.try_lock();
+       };
+       auto s = std::make_shared<state>();
        trial t;
-       t.make_ready = [m, held] { held->release(); };
-       t.waiting = [m]() -> task<> { auto g = co_await m->lock(); };
-       t.complete = [m, held] { held->release(); };
-       t.untouched = [m, held] {
-         held->release();
-         return !m->locked();
+       t.make_ready = [s] { s->held.release(); };
+       t.waiting = [s]() -> task<> { auto g = co_await s->m.lock(); };
+       t.complete = [s] { s->held.release(); };
+       t.untouched = [s] {
+         s->held.release();
+         return !s->m.locked();
        };
        return t;
      }},
@@ -106,38 +109,47 @@ BOOST_AUTO_TEST_CASE(p04_p05_locks_and_events) {
      }},
     {"capacity_limiter::acquire", true,
      [] {
-       auto l = std::make_shared<capacity_limiter>(1);
-       auto held = std::make_shared<capacity_limiter::token>(l->try_acquire());
+       struct state {
+         capacity_limiter l{1};
+         capacity_limiter::token held = l.try_acquire();
+       };
+       auto s = std::make_shared<state>();
        trial t;
-       t.make_ready = [l, held] { held->release(); };
-       t.waiting = [l]() -> task<> { auto p = co_await l->acquire(); };
-       t.complete = [l, held] { held->release(); };
-       t.untouched = [l, held] {
-         held->release();
-         return l->borrowed() == 0;
+       t.make_ready = [s] { s->held.release(); };
+       t.waiting = [s]() -> task<> { auto p = co_await s->l.acquire(); };
+       t.complete = [s] { s->held.release(); };
+       t.untouched = [s] {
+         s->held.release();
+         return s->l.borrowed() == 0;
        };
        return t;
      }},
     {"shared_mutex::lock", true,
      [] {
-       auto m = std::make_shared<shared_mutex>();
-       auto held = std::make_shared<shared_mutex::shared_guard>();
+       struct state {
+         shared_mutex m;
+         shared_mutex::shared_guard held;
+       };
+       auto s = std::make_shared<state>();
        trial t;
-       t.setup = [m, held]() -> task<> { *held = co_await m->lock_shared(); };
-       t.make_ready = [m, held] { held->release(); };
-       t.waiting = [m]() -> task<> { auto g = co_await m->lock(); };
-       t.complete = [m, held] { held->release(); };
+       t.setup = [s]() -> task<> { s->held = co_await s->m.lock_shared(); };
+       t.make_ready = [s] { s->held.release(); };
+       t.waiting = [s]() -> task<> { auto g = co_await s->m.lock(); };
+       t.complete = [s] { s->held.release(); };
        return t;
      }},
     {"shared_mutex::lock_shared", true,
      [] {
-       auto m = std::make_shared<shared_mutex>();
-       auto held = std::make_shared<shared_mutex::guard>();
+       struct state {
+         shared_mutex m;
+         shared_mutex::guard held;
+       };
+       auto s = std::make_shared<state>();
        trial t;
-       t.setup = [m, held]() -> task<> { *held = co_await m->lock(); };
-       t.make_ready = [m, held] { held->release(); };
-       t.waiting = [m]() -> task<> { auto g = co_await m->lock_shared(); };
-       t.complete = [m, held] { held->release(); };
+       t.setup = [s]() -> task<> { s->held = co_await s->m.lock(); };
+       t.make_ready = [s] { s->held.release(); };
+       t.waiting = [s]() -> task<> { auto g = co_await s->m.lock_shared(); };
+       t.complete = [s] { s->held.release(); };
        return t;
      }},
     {"condition::wait", true,
@@ -426,9 +438,9 @@ BOOST_AUTO_TEST_CASE(p04_p05_combinators) {
      })},
     {"map_concurrently", true, over([](shared_event e) -> task<> {
        const std::vector<int> range{1};
-       // a variable: g++ 12 destroys the captures of a temporary in an await twice
-       const auto wait_for_it = [e](int) -> task<> { co_await e->wait(); };
-       co_await map_concurrently(range, 1, wait_for_it);
+       // named: g++ 12 destroys it twice otherwise
+       const auto f = [e](int) -> task<> { co_await e->wait(); };
+       co_await map_concurrently(range, 1, f);
      })},
     {"wait_for", true, over([one](shared_event e) -> task<> { co_await wait_for(one(e), 1h); })},
     {"wait_for of a handle", true,
