@@ -62,7 +62,7 @@ public:
     requires(!detail::begins_with_time<Handlers...>)
   [[nodiscard]] task<> receive(Handlers... handlers);
 
-  /// As above, but for `timeout` at most. Gives false if nothing has come.
+  /// As above, but for `timeout` at most. Gives false if nothing has come. A checkpoint.
   template <class... Handlers>
   [[nodiscard]] task<bool> receive(duration timeout, Handlers... handlers);
 
@@ -78,7 +78,7 @@ public:
   [[nodiscard]] task<> serve(Handlers... handlers);
 
   /// As above, but up to `at_once.limit` handlers that are coroutines run at a time,
-  /// each as a task of its own. The next message waits until there is room.
+  /// each as a task of its own. The next message waits until there is room. A checkpoint.
   template <class... Handlers>
   [[nodiscard]] task<> serve(concurrent at_once, Handlers... handlers);
 
