@@ -46,9 +46,12 @@ def check_first_line():
 
 def check_orphans():
     words = {}
+    elsewhere = set()  # listed as ../x
     for name in tracked("CMakeLists.txt", "*/CMakeLists.txt"):
         text = re.sub(r"#.*", "", (ROOT / name).read_text())
-        words[pathlib.PurePath(name).parent] = set(re.findall(r"[\w./-]+", text))
+        folder = pathlib.PurePath(name).parent
+        words[folder] = set(re.findall(r"[\w./-]+", text))
+        elsewhere |= {os.path.normpath(folder / w) for w in words[folder] if w.startswith("../")}
     for name in sources():
         path = pathlib.PurePath(name)
         if path.parts[0] == "tests" and path.parts[1] == "install":
@@ -58,7 +61,7 @@ def check_orphans():
         # listed by its path, or (a demo) by its stem, in a list beside or above it
         listed = (str(path.relative_to(folder).with_suffix(suffix)) in words.get(folder, ())
                   for folder in path.parents for suffix in (path.suffix, ""))
-        if not any(listed):
+        if str(path) not in elsewhere and not any(listed):
             problems.append(f"{name}: in no CMakeLists.txt")
 
 
