@@ -1,48 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The workloads of docs/performance.md on one loop: bench TEST. Prints
 // test, peer, wall ns and CPU ns an operation (bytes a task for 5a and 5b).
+#include "meter.hpp"
+
 #include <troupe/troupe.hpp>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
+#include <optional>
 #include <string>
-#include <unistd.h>
 
 using namespace troupe;
 using namespace std::chrono_literals;
 
 namespace {
 
-double seconds_of(clockid_t id) {
-  timespec t{};
-  clock_gettime(id, &t);
-  return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) * 1e-9;
-}
-
-class meter {
-public:
-  void report(const char* test, double operations) const {
-    std::printf("%s\ttroupe\t%.1f\t%.1f\n", test,
-                (seconds_of(CLOCK_MONOTONIC) - wall_) * 1e9 / operations,
-                (seconds_of(CLOCK_PROCESS_CPUTIME_ID) - cpu_) * 1e9 / operations);
-  }
-
-private:
-  double wall_ = seconds_of(CLOCK_MONOTONIC);
-  double cpu_ = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
-};
-
-double resident() {
-  std::FILE* f = std::fopen("/proc/self/statm", "r");
-  long total = 0, pages = 0;
-  if (!f || std::fscanf(f, "%ld %ld", &total, &pages) != 2)
-    std::abort();
-  std::fclose(f);
-  return static_cast<double>(pages) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
+using bench::meter;
+using bench::resident;
 
 long counter = 0;
 
@@ -57,7 +33,7 @@ task<> yielding_child() {
 }
 
 task<> spawn(task<> (*fn)(), const char* test) {
-  const meter m;
+  const meter m("troupe");
   for (int batch = 0; batch < 1000; ++batch)
     co_await with_nursery([&](nursery& n) -> task<> {
       for (int i = 0; i < 1000; ++i)
@@ -75,7 +51,7 @@ task<> yield_often(long n) {
 }
 
 task<> yields() {
-  const meter m;
+  const meter m("troupe");
   co_await with_nursery([&](nursery& n) -> task<> {
     n.start_soon(yield_often, 2'500'000L);
     n.start_soon(yield_often, 2'500'000L);
@@ -88,7 +64,7 @@ task<> yields() {
 task<> ping_pong(std::size_t capacity, long n, const char* test) {
   auto a = make_channel<int>(capacity);
   auto b = make_channel<int>(capacity);
-  const meter m;
+  const meter m("troupe");
   co_await with_nursery([&](nursery& group) -> task<> {
     group.start_soon([&]() -> task<> {
       for (int i = 0; i < n; ++i)
@@ -106,7 +82,7 @@ task<> ping_pong(std::size_t capacity, long n, const char* test) {
 task<> one_way() {
   constexpr int n = 2'000'000;
   auto a = make_channel<int>(1);
-  const meter m;
+  const meter m("troupe");
   co_await with_nursery([&](nursery& group) -> task<> {
     group.start_soon([&]() -> task<> {
       for (int i = 0; i < n; ++i)
@@ -119,11 +95,33 @@ task<> one_way() {
   m.report("3b", n);
 }
 
+/// Two tasks that wake each other and wait.
+task<> park_and_wake() {
+  constexpr int n = 2'500'000;
+  std::optional<event> ping(std::in_place), pong(std::in_place);
+  const meter m("troupe");
+  co_await with_nursery([&](nursery& group) -> task<> {
+    group.start_soon([&]() -> task<> {
+      for (int i = 0; i < n; ++i) {
+        co_await ping->wait();
+        ping.emplace();
+        pong->set();
+      }
+    });
+    for (int i = 0; i < n; ++i) {
+      ping->set();
+      co_await pong->wait();
+      pong.emplace();
+    }
+  });
+  m.report("2c", 2.0 * n);
+}
+
 task<> sleeper() { co_await sleep_for(1h); }
 
 task<> cancel() {
   constexpr int n = 100'000;
-  meter m;
+  meter m("troupe");
   co_await with_nursery([&](nursery& group) -> task<> {
     for (int i = 0; i < n; ++i)
       group.start_soon(sleeper);
@@ -131,7 +129,7 @@ task<> cancel() {
     co_await checkpoint();
     m.report("4x", n);
     co_await sleep_for(50ms);
-    m = meter();
+    m = meter("troupe");
     group.cancel();
   });
   m.report("4", n);
@@ -151,7 +149,7 @@ task<> memory(bool asleep) {
         group.start_soon(parked, std::ref(never));
     }
     co_await sleep_for(50ms);
-    std::printf("%s\ttroupe\t%.1f\t0\n", asleep ? "5a" : "5b", (resident() - before) / n);
+    bench::report_bytes(asleep ? "5a" : "5b", "troupe", (resident() - before) / n);
     group.cancel();
   });
 }
@@ -168,7 +166,9 @@ int main(int argc, char** argv) {
   else if (test == "2")
     on_one_loop(yields);
   else if (test == "2c")
-    on_one_loop([] { return ping_pong(0, 2'500'000, "2c"); });
+    on_one_loop(park_and_wake);
+  else if (test == "2d")
+    on_one_loop([] { return ping_pong(0, 2'500'000, "2d"); });
   else if (test == "3a")
     on_one_loop([] { return ping_pong(1, 1'000'000, "3a"); });
   else if (test == "3b")
@@ -178,7 +178,7 @@ int main(int argc, char** argv) {
   else if (test == "5a" || test == "5b")
     on_one_loop([&] { return memory(test == "5a"); });
   else {
-    std::fprintf(stderr, "bench: 1a, 1b, 2, 2c, 3a, 3b, 4, 5a or 5b, not '%s'\n", test.c_str());
+    std::fprintf(stderr, "bench: 1a, 1b, 2, 2c, 2d, 3a, 3b, 4, 5a or 5b, not '%s'\n", test.c_str());
     return 2;
   }
 }

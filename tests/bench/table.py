@@ -1,27 +1,58 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Prints the medians of a run and the ratios to Go beside the aims."""
+"""Prints the medians of a run and the ratios to the peer that counts beside the aims."""
 
 import collections
 import statistics
 import sys
 
-WORK = {
-    "1a": ("start and join, ns", 0.15), "1b": ("the same, one yield each, ns", 0.17),
-    "2": ("yield switch, ns", 0.11), "2c": ("hand-off without a buffer, ns", 0.08),
-    "3a": ("queue of 1, ping-pong, ns", 0.15), "3b": ("queue of 1, one way, ns", 0.31),
-    "4x": ("start 100,000 sleepers, ns", 0.05), "4": ("cancel them, ns", 0.12),
-    "5a": ("asleep, bytes a task", None), "5b": ("parked, bytes a task", None),
+# test: work, aim (a ratio, or bytes if more than 10), whether CPU time counts (else wall time)
+CORE = {
+    "1a": ("start and join, ns", 0.15, True), "1b": ("the same, one yield each, ns", 0.17, True),
+    "2": ("yield switch, ns", 0.11, True), "2c": ("park and wake, ns", 0.08, True),
+    "2d": ("hand-off without a buffer, ns", None, True),
+    "3a": ("queue of 1, ping-pong, ns", 0.15, True), "3b": ("queue of 1, one way, ns", 0.31, True),
+    "4x": ("start 100,000 sleepers, ns", 0.05, True), "4": ("cancel them, ns", 0.12, True),
+    "5a": ("asleep, bytes a task", 300, False), "5b": ("parked, bytes a task", 250, False),
 }
-BYTES = {"5a": 300, "5b": 250}
+ACTORS = {
+    "a1": ("start an actor and its end, ns", 0.3, True),
+    "a2": ("request and answer, one loop, ns", 0.25, True),
+    "a3": ("request and answer, two loops, wall ns", 0.7, False),
+    "a4": ("message one way, ns", 0.8, True),
+    "a5": ("empty mailbox, bytes an actor", 700, False),
+}
+ECHO = {"6": ("TCP echo, 50 connections of 64 bytes, user CPU ns a request", 1.1, True)}
+
 seen = collections.defaultdict(list)
 for line in open(sys.argv[1]):
-    test, peer, value, _ = line.split("\t")
-    seen[test, peer].append(float(value))
-print("| test | work | troupe | Go, one processor | ratio | aim |")
-print("| --- | --- | ---: | ---: | ---: | --- |")
-for test, (work, aim) in WORK.items():
-    ours = statistics.median(seen[test, "troupe"])
-    go = statistics.median(seen[test, "go"])
-    goal = f"{aim:.2f}" if aim else f"{BYTES[test]} B"
-    print(f"| {test} | {work} | {ours:.1f} | {go:.1f} | {ours / go:.3f} | {goal} |")
+    test, peer, wall, cpu = line.split("\t")
+    seen[test, peer].append((float(wall), float(cpu)))
+
+
+def median(test, peer, by_cpu):
+    values = seen.get((test, peer))
+    return statistics.median(v[by_cpu] for v in values) if values else None
+
+
+def cell(value, form=".1f"):
+    return "-" if value is None else f"{value:{form}}"
+
+
+def table(tests, against, title, others):
+    print("| " + " | ".join(["test", "work", "troupe", title, "ratio", "aim", *others.values()]) + " |")
+    print("| --- | --- |" + " ---: |" * (4 + len(others)))
+    for test, (work, aim, by_cpu) in tests.items():
+        ours, peer = median(test, "troupe", by_cpu), median(test, against, by_cpu)
+        ratio = ours / peer if ours is not None and peer else None
+        goal = "-" if aim is None else f"{aim} B" if aim > 10 else f"{aim:.2f}"
+        cells = [cell(median(test, other, by_cpu)) for other in others]
+        print(f"| {test} | {work} | {cell(ours)} | {cell(peer)} | {cell(ratio, '.3f')} | {goal} |"
+              + "".join(f" {c} |" for c in cells))
+    print()
+
+
+table(CORE, "go", "Go, one processor",
+      {"floor": "floor", "erlang": "Erlang", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
+table(ACTORS, "stock", "stock CAF", {})
+table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})

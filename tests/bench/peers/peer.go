@@ -155,7 +155,7 @@ func main() {
 		spawn(test, test == "1b")
 	case "2":
 		yields()
-	case "2c":
+	case "2c", "2d": // what parks a goroutine is a channel
 		pingPong(test, 0, 2500000)
 	case "3a":
 		pingPong(test, 1, 1000000)
