@@ -26,18 +26,48 @@ have() {
 
 if have Go command -v go; then
   GO111MODULE=off GOCACHE="$build/go-cache" go build -o "$build/peer_go" "$here/peers/peer.go"
+  go=yes
 else
-  rm -f "$build/peer_go"
+  go=
 fi
+if have Erlang command -v erlc; then
+  erlc -o "$build" "$here/peers/peer_erlang.erl"
+  erlang=yes
+else
+  erlang=
+fi
+# Debian's python3 has Debian's modules
+python=/usr/bin/python3
+if have asyncio "$python" -c "import asyncio; asyncio.TaskGroup"; then asyncio=yes; else asyncio=; fi
+if have uvloop "$python" -c "import uvloop"; then uvloop=yes; else uvloop=; fi
+if have trio "$python" -c "import trio"; then trio=yes; else trio=; fi
+bench=$build/tests/bench
+
+# echo_server NAME COMMAND...
+echo_server() {
+  local name=$1
+  run "$name" 30 "$bench/bench_echo_client" "$@"
+}
 
 for _ in $(seq "$passes"); do
   for test in 1a 1b 2 2c 2d 3a 3b 4 5a 5b; do
-    run troupe 60 "$build/tests/bench/bench" "$test"
-    [ ! -x "$build/peer_go" ] || run Go 60 env GOMAXPROCS=1 "$build/peer_go" "$test"
+    run troupe 60 "$bench/bench" "$test"
+    [ ! "$go" ] || run Go 60 env GOMAXPROCS=1 "$build/peer_go" "$test"
+    case $test in 1a | 1b | 2) run "the floor" 60 "$bench/peer_floor" "$test" ;; 2d) continue ;; esac
+    [ ! "$erlang" ] || run Erlang 60 erl +S 1 +P 2000000 -noshell -pa "$build" -run peer_erlang main "$test"
+    [ ! "$asyncio" ] || run asyncio 60 "$python" "$here/peers/peer_asyncio.py" asyncio "$test"
+    [ ! "$uvloop" ] || run uvloop 60 "$python" "$here/peers/peer_asyncio.py" uvloop "$test"
+    [ ! "$trio" ] || run trio 60 "$python" "$here/peers/peer_trio.py" "$test"
   done
   for test in a1 a2 a3 a4 a5; do
-    run troupe 60 "$build/tests/bench/bench_actors" "$test"
-    run "stock CAF" 20 "$build/tests/bench/stock_caf" "$test"
+    run troupe 60 "$bench/bench_actors" "$test"
+    run "stock CAF" 20 "$bench/peer_stock_caf" "$test"
   done
+  echo_server troupe "$bench/bench_echo"
+  echo_server asio "$bench/peer_asio_echo"
+  [ ! "$go" ] || echo_server go env GOMAXPROCS=1 "$build/peer_go" 6
+  [ ! "$asyncio" ] || echo_server asyncio "$python" "$here/peers/peer_asyncio.py" asyncio 6
+  [ ! "$uvloop" ] || echo_server uvloop "$python" "$here/peers/peer_asyncio.py" uvloop 6
+  [ ! "$trio" ] || echo_server trio "$python" "$here/peers/peer_trio.py" 6
 done
 python3 "$here/table.py" "$results"

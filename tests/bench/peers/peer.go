@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The workloads of bench.cpp in Go.
+// The workloads of bench.cpp and echo.cpp in Go.
 package main
 
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"sync"
@@ -149,6 +150,33 @@ func memory(test string, asleep bool) {
 	fmt.Printf("%s\tgo\t%.1f\t0\n", test, (resident()-before)/n)
 }
 
+func echo() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	for {
+		peer, err := listener.Accept()
+		if err != nil {
+			panic(err)
+		}
+		go func() {
+			defer peer.Close()
+			buffer := make([]byte, 1024)
+			for {
+				n, err := peer.Read(buffer)
+				if err != nil {
+					return
+				}
+				if _, err = peer.Write(buffer[:n]); err != nil {
+					return
+				}
+			}
+		}()
+	}
+}
+
 func main() {
 	switch test := os.Args[1]; test {
 	case "1a", "1b":
@@ -165,5 +193,7 @@ func main() {
 		cancelAll()
 	case "5a", "5b":
 		memory(test, test == "5a")
+	case "6":
+		echo()
 	}
 }
