@@ -7,11 +7,13 @@ namespace troupe::detail {
 
 namespace {
 constexpr std::size_t arity = 4;
-}
+constexpr std::size_t few = 64; // holes that are not worth a pass
+} // namespace
 
 void timer_heap::place(std::size_t at, entry e) noexcept {
   entries_[at] = e;
-  e.what->index_ = static_cast<std::uint32_t>(at);
+  if (e.what)
+    e.what->index_ = static_cast<std::uint32_t>(at);
 }
 
 void timer_heap::sift_up(std::size_t at, entry e) noexcept {
@@ -50,23 +52,35 @@ void timer_heap::add(timer& t, time_point when) {
 }
 
 void timer_heap::remove(timer& t) noexcept {
-  const std::size_t at = t.index_;
+  entries_[t.index_].what = nullptr;
   t.index_ = timer::idle;
+  if (++holes_ > few && holes_ > entries_.size() / 2)
+    close_holes();
+}
+
+void timer_heap::pop_front() noexcept {
   const entry last = entries_.back();
   entries_.pop_back();
-  if (at == entries_.size())
-    return;
-  if (at > 0 && last.before(entries_[(at - 1) / arity]))
-    sift_up(at, last);
-  else
-    sift_down(at, last);
+  if (!entries_.empty())
+    sift_down(0, last);
+}
+
+void timer_heap::close_holes() noexcept {
+  std::erase_if(entries_, [](const entry& e) { return !e.what; });
+  holes_ = 0;
+  for (std::size_t i = 0; i < entries_.size(); ++i)
+    entries_[i].what->index_ = static_cast<std::uint32_t>(i);
+  if (entries_.size() > 1)
+    for (std::size_t i = (entries_.size() - 2) / arity + 1; i-- > 0;)
+      sift_down(i, entries_[i]);
 }
 
 timer* timer_heap::pop_due(time_point now) noexcept {
-  if (entries_.empty() || entries_.front().when > now)
+  if (next() > now || entries_.empty())
     return nullptr;
   timer* t = entries_.front().what;
-  remove(*t);
+  t->index_ = timer::idle;
+  pop_front();
   return t;
 }
 
