@@ -15,7 +15,7 @@ public:
   using troupe_awaitable = void;
 
   /// `relative`: `when` counts from the await, not from the epoch.
-  sleep_awaiter(time_point when, bool relative) noexcept : when_(when), relative_(relative) {}
+  sleep_awaiter(time_point when, bool relative) noexcept : relative_(relative), when_(when) {}
   ~sleep_awaiter() { disarm(); }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
@@ -47,9 +47,9 @@ private:
   }
   void expired() noexcept override { task_->wake(); }
 
+  bool relative_; // in the padding of the timer
   task_block* task_ = nullptr;
   time_point when_;
-  bool relative_;
 };
 
 /// Gives way to the other tasks of the loop.

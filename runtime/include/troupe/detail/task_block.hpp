@@ -73,10 +73,29 @@ enum class task_state : std::uint8_t {
   ended,
 };
 
+/// The small parts of a task block. A base of its own, which fits into the padding of
+/// the ready node before it.
+struct task_flags {
+  task_state state_ = task_state::ready;
+  bool cancelled_ = false;
+  bool self_cancelled_ = false;
+  bool ended_cancelled_ = false;
+  /// A service task: the owner's cancellation reaches it only when the others
+  /// have ended.
+  bool service_ = false;
+  /// In `nursery::start`, before it has said that it is ready.
+  bool starting_ = false;
+  /// The failure was handled, or delivered to somebody else than the owner.
+  bool failure_taken_ = false;
+};
+
 /// What the runtime keeps for each task. The task's frames hang on `root()`;
 /// everything that few tasks need is in `extras_`.
 struct sibling_tag;
-class task_block : public ready_node, public list_node<sibling_tag>, protected link_hook {
+class task_block : public ready_node,
+                   protected task_flags,
+                   public list_node<sibling_tag>,
+                   protected link_hook {
 public:
   task_block(loop& home, nursery* owner) noexcept;
 
@@ -247,22 +266,16 @@ private:
   task_extras* extras_ = nullptr;
   const char* function_name_ = "";
   std::uint32_t references_ = 1;
-  task_state state_ = task_state::ready;
-  bool cancelled_ = false;
-  bool self_cancelled_ = false;
-  bool ended_cancelled_ = false;
 
 public:
-  /// A service task: the owner's cancellation reaches it only when the others
-  /// have ended.
-  bool service_ = false;
-  /// In `nursery::start`, before it has said that it is ready.
-  bool starting_ = false;
   /// From the loop of its nursery, which is another; see `nursery::stop`.
   bool asked_to_stop_ = false;
-  /// The failure was handled, or delivered to somebody else than the owner.
-  bool failure_taken_ = false;
+  using task_flags::failure_taken_;
+  using task_flags::service_;
+  using task_flags::starting_;
 };
+
+static_assert(sizeof(task_block) <= 112, "a million tasks have a million of them");
 
 /// The task that opened the nursery `t` belongs to; null for a root.
 [[nodiscard]] task_block* parent_of(const task_block& t) noexcept;
