@@ -15,10 +15,6 @@ namespace troupe::detail {
 
 namespace {
 
-constexpr std::size_t granule = 16;
-constexpr std::size_t classes = 64;  // up to 1 KiB
-constexpr std::uint32_t keep = 1024; // cached blocks a class
-
 // Frames with buffers in them are large, and live as long as a connection, among small
 // blocks that live longer. In one heap these keep the pages of the large ones from
 // going back to the system: so the large ones are mapped on their own. See test
@@ -43,27 +39,21 @@ constexpr bool trimming = true; // not the malloc that is in use
 constexpr bool trimming = true;
 #endif
 
-struct free_block {
-  free_block* next;
-};
-
+/// The large blocks a thread has cached. Its end gives back the small ones, too.
 struct cache {
-  struct bin {
-    free_block* head = nullptr;
-    std::uint32_t count = 0;
-  };
-  std::array<bin, classes> bins{};
-  std::array<bin, large_classes + 1> mapped{}; // by pages
+  std::array<recycler::bin, large_classes + 1> mapped{}; // by pages
   std::size_t mapped_bytes = 0;
-  bool closed = false;
 
+  cache() noexcept { this_recycler.open = caching; }
   ~cache() {
-    closed = true;
-    for (bin& b : bins)
+    this_recycler.open = false;
+    for (auto& b : this_recycler.bins) {
       while (free_block* f = b.head) {
         b.head = f->next;
         ::operator delete(f);
       }
+      b.count = 0;
+    }
     for (std::size_t pages = 0; pages < mapped.size(); ++pages)
       while (free_block* f = mapped[pages].head) {
         mapped[pages].head = f->next;
@@ -72,7 +62,6 @@ struct cache {
   }
 };
 
-thread_local constinit long in_use = 0;
 thread_local constinit long most_in_use = 0;  // since the last trim, as far as malloc was asked
 thread_local constinit std::size_t freed = 0; // bytes, since the last trim
 
@@ -84,11 +73,14 @@ cache& local() noexcept {
 // The cache has a destructor, so reaching it costs a guard; the pointer does not.
 thread_local constinit cache* current = nullptr;
 
+void need_cache() noexcept {
+  if (!current)
+    current = &local();
+}
+
 constexpr std::size_t pages_for(std::size_t bytes) noexcept { return (bytes + page - 1) / page; }
 
 void* allocate_mapped(std::size_t pages) {
-  if (!current)
-    current = &local();
   auto& bin = current->mapped[pages];
   if (free_block* f = bin.head) {
     bin.head = f->next;
@@ -103,7 +95,7 @@ void* allocate_mapped(std::size_t pages) {
 }
 
 void deallocate_mapped(void* block, std::size_t pages) noexcept {
-  if (current && !current->closed && current->mapped_bytes + pages * page <= keep_mapped) {
+  if (this_recycler.open && current->mapped_bytes + pages * page <= keep_mapped) {
     auto& bin = current->mapped[pages];
     auto* f = static_cast<free_block*>(block);
     f->next = bin.head;
@@ -115,7 +107,7 @@ void deallocate_mapped(void* block, std::size_t pages) noexcept {
     return;
   // The process has too many mappings to make a hole in one: keep the addresses.
   ::madvise(block, pages * page, MADV_DONTNEED);
-  if (current && !current->closed) {
+  if (this_recycler.open) {
     auto* f = static_cast<free_block*>(block);
     f->next = std::exchange(current->mapped[pages].head, f);
     current->mapped_bytes += pages * page;
@@ -124,6 +116,7 @@ void deallocate_mapped(void* block, std::size_t pages) noexcept {
 
 void* from_malloc(std::size_t bytes) {
   void* fresh = ::operator new(bytes);
+  const long in_use = this_recycler.in_use;
   if (in_use >= most_in_use)
     most_in_use = in_use + 1;
   return fresh;
@@ -142,49 +135,30 @@ constexpr bool is_mapped(std::size_t bytes) noexcept {
 
 } // namespace
 
-void* allocate(std::size_t bytes) {
-  const std::size_t c = (bytes + granule - 1) / granule;
-  if (caching && c < classes) [[likely]] {
-    if (!current) [[unlikely]]
-      current = &local();
-    auto& bin = current->bins[c];
-    if (free_block* f = bin.head) [[likely]] {
-      bin.head = f->next;
-      --bin.count;
-      ++in_use;
-      return f;
-    }
-    void* fresh = from_malloc(c * granule);
-    ++in_use;
-    return fresh;
-  }
-  void* fresh = is_mapped(bytes) ? allocate_mapped(pages_for(bytes)) : from_malloc(bytes);
-  ++in_use;
+thread_local constinit recycler this_recycler{};
+
+void* recycler::allocate_slowly(std::size_t bytes) {
+  need_cache();
+  const std::size_t c = class_of(bytes);
+  void* fresh = caching && c < classes ? from_malloc(c * granule + slack)
+                : is_mapped(bytes)     ? allocate_mapped(pages_for(bytes))
+                                       : from_malloc(bytes);
+  ++this_recycler.in_use;
   return fresh;
 }
 
-void deallocate(void* block, std::size_t bytes) noexcept {
-  --in_use;
-  const std::size_t c = (bytes + granule - 1) / granule;
-  if (caching && c < classes && current && !current->closed) [[likely]] {
-    auto& bin = current->bins[c];
-    if (bin.count < keep) [[likely]] {
-      auto* f = static_cast<free_block*>(block);
-      f->next = bin.head;
-      bin.head = f;
-      ++bin.count;
-      return;
-    }
-  }
-  if (is_mapped(bytes))
+void recycler::deallocate_slowly(void* block, std::size_t bytes) noexcept {
+  --this_recycler.in_use;
+  if (class_of(bytes) >= classes && is_mapped(bytes))
     deallocate_mapped(block, pages_for(bytes));
   else
     to_malloc(block, bytes);
 }
 
-long blocks_in_use() noexcept { return in_use; }
+long blocks_in_use() noexcept { return this_recycler.in_use; }
 
 void trim_after_burst() noexcept {
+  const long in_use = this_recycler.in_use;
   if (!trimming || freed < worth_a_trim || in_use >= most_in_use / 8) [[likely]]
     return;
   ::malloc_trim(0);
