@@ -11,6 +11,7 @@
 
 #include <cstdio>
 #include <string>
+#include <thread>
 
 namespace troupe::detail {
 
@@ -23,6 +24,16 @@ constexpr duration slow_step = std::chrono::milliseconds(100);
 
 /// How long the ready queue may run before sockets are looked at again.
 constexpr duration slice = std::chrono::microseconds(100);
+
+/// About what a sleep and a wake-up cost.
+constexpr duration moment = std::chrono::microseconds(8);
+
+/// Lets the other thread of the core run.
+void pause() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#endif
+}
 
 /// Stands in the inbox of a loop that is, or will soon be, asleep.
 class sleep_marker final : public inbox_node {
@@ -113,6 +124,7 @@ void loop::drain_inbox() noexcept {
     if (!inbox_waiting()) [[likely]]
       return;
     inbox_node* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+    heard_ = true;
     while (newest) {
       inbox_node* next = newest->next_;
       newest->next_ = arrived_;
@@ -194,8 +206,27 @@ void loop::run_timed(task_block& t) noexcept {
                  name.c_str(), std::chrono::duration<double>(took).count());
 }
 
+/// Loops that talk to each other answer within a microsecond: one that has just heard
+/// from another waits for as long as falling asleep and being woken would cost both.
+bool loop::wait_a_moment() noexcept {
+  static const bool one_core = std::thread::hardware_concurrency() == 1;
+  if (time_ || one_core || owner_->size() == 1)
+    return false;
+  const time_point end = clock::now() + moment;
+  do {
+    for (int n = 0; n < 16; ++n) {
+      if (inbox_waiting())
+        return true;
+      pause();
+    }
+  } while (clock::now() < end);
+  return false;
+}
+
 /// Returns false if there is something to do after all.
 bool loop::prepare_to_sleep() noexcept {
+  if (std::exchange(heard_, false) && wait_a_moment())
+    return false;
   inbox_node* expected = nullptr;
   if (!inbox_.compare_exchange_strong(expected, asleep(), std::memory_order_acq_rel,
                                       std::memory_order_acquire)

@@ -33,11 +33,6 @@ constexpr bool caching = true;
 // of every socket it has seen), and malloc gives none of them back by itself. When most
 // of a burst is over and the loop has nothing to do, it is told to.
 constexpr std::size_t worth_a_trim = std::size_t{8} * 1024 * 1024; // freed bytes
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool trimming = true; // not the malloc that is in use
-#else
-constexpr bool trimming = true;
-#endif
 
 /// The large blocks a thread has cached. Its end gives back the small ones, too.
 struct cache {
@@ -159,7 +154,7 @@ long blocks_in_use() noexcept { return this_recycler.in_use; }
 
 void trim_after_burst() noexcept {
   const long in_use = this_recycler.in_use;
-  if (!trimming || freed < worth_a_trim || in_use >= most_in_use / 8) [[likely]]
+  if (freed < worth_a_trim || in_use >= most_in_use / 8) [[likely]]
     return;
   ::malloc_trim(0);
   freed = 0;

@@ -120,6 +120,7 @@ private:
   void drain_inbox() noexcept;
   void fire_timers() noexcept;
   bool prepare_to_sleep() noexcept;
+  bool wait_a_moment() noexcept;
   void arm_io_timer(time_point when) noexcept;
   void load(std::size_t delta) noexcept {
     load_.store(load_.load(std::memory_order_relaxed) + delta, std::memory_order_relaxed);
@@ -139,7 +140,8 @@ private:
   bool no_io_timer_ = false; // there was no memory for it
   bool in_slice_ = false;
   bool look_around_ = false;
-  const bool debug_; // report slow steps
+  bool heard_ = false; // from another thread, since it last slept
+  const bool debug_;   // report slow steps
   timer_heap timers_;
   std::unique_ptr<io_state> io_;
   std::atomic<std::size_t> load_{0};
