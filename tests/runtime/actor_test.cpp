@@ -73,7 +73,7 @@ BOOST_AUTO_TEST_CASE(handler_that_is_a_coroutine_answers_when_it_is_done) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(request_times_out_and_the_late_answer_is_dropped) {
+BOOST_AUTO_TEST_CASE(p13_request_times_out_and_the_late_answer_is_dropped) {
   run_virtually([]() -> task<> {
     co_await with_counter([](caf::actor c) -> task<> {
       BOOST_CHECK_EXCEPTION(co_await request<int>(c, 10ms, get_slowly{}), timeout_error,
@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(request_to_an_ended_actor_says_so) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(request_in_the_mailbox_when_the_task_ends_is_answered) {
+BOOST_AUTO_TEST_CASE(p13_request_in_the_mailbox_when_the_task_ends_is_answered) {
   run([]() -> task<> {
     co_await with_nursery([](nursery& n) -> task<> {
       const auto deaf = n.start_actor([](mailbox& in) -> task<> {
@@ -317,7 +317,7 @@ BOOST_AUTO_TEST_CASE(p13_cancelled_request_ends_and_its_answer_is_dropped) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(handler_that_is_cut_off_answers_the_one_who_asked) {
+BOOST_AUTO_TEST_CASE(p13_handler_that_is_cut_off_answers_the_one_who_asked) {
   run_virtually([]() -> task<> {
     co_await with_nursery([](nursery& n) -> task<> {
       const auto c = n.start_actor(counter);

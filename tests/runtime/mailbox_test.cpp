@@ -157,7 +157,7 @@ BOOST_AUTO_TEST_CASE(p03_cancelled_wait_for_room_has_not_sent) {
     });
 }
 
-BOOST_AUTO_TEST_CASE(control_messages_are_let_into_a_full_mailbox) {
+BOOST_AUTO_TEST_CASE(p12_control_messages_are_let_into_a_full_mailbox) {
   run([]() -> task<> {
     mailbox in = this_mailbox();
     in.bound(1, when_full::reject);

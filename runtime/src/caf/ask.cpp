@@ -31,9 +31,13 @@ public:
     } catch (...) {
       question_->failed(std::current_exception());
     }
+    // The count of references orders this before the end; that is inside of libcaf, where
+    // tsan does not see it.
+    settled_.store(true, std::memory_order_release);
   }
 
   void on_destroy() override {
+    static_cast<void>(settled_.load(std::memory_order_acquire));
     if (!answered_.exchange(true, std::memory_order_acq_rel))
       question_->failed(
         std::make_exception_ptr(actor_down("troupe: request to " + to_ + " was dropped",
@@ -55,6 +59,7 @@ private:
   std::unique_ptr<question> question_;
   std::string to_;
   std::atomic<bool> answered_{false};
+  std::atomic<bool> settled_{false};
 };
 
 } // namespace
