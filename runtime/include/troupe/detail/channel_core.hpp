@@ -237,6 +237,10 @@ public:
     return true;
   }
 
+  void failed(const std::exception_ptr& /*bad_alloc*/) noexcept override {
+    end_ = channel_end::no_memory;
+  }
+
   [[nodiscard]] unsigned id() const noexcept { return id_; }
   void deliver(T& value) {
     value_.emplace(std::move(value));
@@ -265,6 +269,8 @@ public:
   std::conditional_t<Optional, std::optional<T>, T> await_resume() {
     if (this->end_ == channel_end::closed) [[unlikely]]
       throw_closed("receive");
+    if (this->end_ == channel_end::no_memory) [[unlikely]]
+      throw std::bad_alloc();
     if constexpr (Optional) {
       return std::move(this->value_);
     } else {
