@@ -55,6 +55,19 @@ BOOST_AUTO_TEST_CASE(p04_p05_mailbox) {
      })},
     {"mailbox::receive", true,
      receiving([](mailbox& in) -> task<> { static_cast<void>(co_await in.receive<add>()); })},
+    {"mailbox::overflow", true,
+     [] {
+       auto s = std::make_shared<addressed>();
+       trial t;
+       t.waiting = [s]() -> task<> {
+         mailbox in = this_mailbox();
+         in.bound(0, when_full::drop_newest);
+         s->to = in.address();
+         co_await in.overflow();
+       };
+       t.complete = [s] { send(s->to, add{1}); };
+       return t;
+     }},
     {"mailbox::serve", true,
      [] {
        auto t =
