@@ -8,11 +8,12 @@
 #include <cstring>
 #include <iostream>
 #include <string_view>
+#include <utility>
 
 namespace troupe::detail {
 
 main_arguments parse_main_arguments(int& argc, char** argv, run_options defaults) {
-  main_arguments result{defaults, {}};
+  main_arguments result{std::move(defaults), {}};
   result.options.handle_signals = true;
   int kept = 0;
   for (int i = 0; i < argc; ++i) {
