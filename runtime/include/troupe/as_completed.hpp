@@ -30,10 +30,7 @@ public:
   /// `limit` is for all of them together, and counts from here. Throws
   /// `std::bad_alloc`.
   explicit as_completed(std::vector<task_handle<T>> tasks, duration limit = duration::max())
-    : tasks_(std::move(tasks)) {
-    const time_point now = current_time();
-    if (limit < time_point::max() - now)
-      deadline_ = now + limit;
+    : tasks_(std::move(tasks)), deadline_(detail::deadline_after(current_time(), limit)) {
     for (const auto& h : tasks_)
       watch_.add(h.block());
   }
@@ -60,7 +57,7 @@ public:
 private:
   std::vector<task_handle<T>> tasks_;
   detail::completion_watch watch_;
-  time_point deadline_ = time_point::max();
+  time_point deadline_;
 };
 
 } // namespace troupe

@@ -16,6 +16,11 @@ namespace detail {
 
 class loop;
 
+/// `after` later than `now`; never, if that is beyond what the clock can say.
+[[nodiscard]] constexpr time_point deadline_after(time_point now, duration after) noexcept {
+  return after > time_point::max() - now ? time_point::max() : now + after;
+}
+
 /// Where the loops of one runtime get the time from, if it is not the machine's.
 class time_source {
 public:

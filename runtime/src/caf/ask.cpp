@@ -75,12 +75,9 @@ void ask_from_thread(const caf::actor& to, duration timeout, std::unique_ptr<que
   const auto me = caf::make_actor<asker, caf::strong_actor_ptr>(
     system.next_actor_id(), system.node(), &system, config, std::move(q), name_of(to));
   const caf::message_id id{1};
-  if (timeout != duration::max()) {
-    const auto now = system.clock().now();
-    system.clock().set_request_timeout(timeout > time_point::max() - now ? time_point::max()
-                                                                         : now + timeout,
-                                       me->get(), id.response_id());
-  }
+  if (timeout != duration::max())
+    system.clock().set_request_timeout(deadline_after(system.clock().now(), timeout), me->get(),
+                                       id.response_id());
   caf::actor_cast<caf::abstract_actor*>(to)->enqueue(
     caf::make_mailbox_element(me, id.with_normal_priority(), {}, std::move(content)), nullptr);
 }

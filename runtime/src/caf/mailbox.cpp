@@ -9,6 +9,7 @@
 #include <caf/sec.hpp>
 #include <caf/system_messages.hpp>
 
+#include <algorithm>
 #include <string>
 
 namespace troupe {
@@ -95,8 +96,7 @@ bool letter_wait::try_now(task_block& t) {
   if (timeout_ != duration::max()) {
     if (timeout_ <= duration::zero())
       return true;
-    const time_point now = t.home().now();
-    until_ = timeout_ > time_point::max() - now ? time_point::max() : now + timeout_;
+    until_ = deadline_after(t.home().now(), timeout_);
     t.home().timers().add(*this, until_);
   }
   task_ = &t;
@@ -144,9 +144,7 @@ void reply_wait::ask(task_block& t) {
   me_ = &me;
   me.expect(this);
   if (timeout_ != duration::max()) {
-    const time_point now = t.home().now();
-    const duration d = timeout_ < duration::zero() ? duration::zero() : timeout_;
-    until_ = d > time_point::max() - now ? time_point::max() : now + d;
+    until_ = deadline_after(t.home().now(), std::max(timeout_, duration::zero()));
     t.home().timers().add(*this, until_);
   }
   caf::actor_cast<caf::abstract_actor*>(to_)->enqueue(std::move(message), nullptr);

@@ -108,9 +108,7 @@ void open_scope(cancel_scope& scope, scope_options& options, task_block& t) {
   if (options.after != duration::max()) {
     const time_point now = t.home().now();
     passed = options.after <= duration::zero();
-    options.at = passed                                    ? now
-                 : options.after > time_point::max() - now ? time_point::max()
-                                                           : now + options.after;
+    options.at = passed ? now : deadline_after(now, options.after);
   } else if (options.at != time_point::max()) {
     passed = options.at <= t.home().now();
   }

@@ -8,11 +8,10 @@ namespace detail {
 bool sleep_awaiter::arm(task_block& t) {
   loop& l = t.home();
   if (relative_) {
-    const time_point now = l.now();
     const duration d = when_.time_since_epoch();
     if (d <= duration::zero())
       return false;
-    when_ = d > time_point::max() - now ? time_point::max() : now + d;
+    when_ = deadline_after(l.now(), d);
   } else if (when_ != time_point::max() && when_ <= l.now()) {
     return false;
   }

@@ -120,8 +120,7 @@ void stop_from_elsewhere(task_block& t) noexcept {
 
 void nursery::stop(duration grace, std::string_view why) {
   detail::loop& home = check_open("stop");
-  const time_point now = home.now();
-  const time_point at = grace > time_point::max() - now ? time_point::max() : now + grace;
+  const time_point at = detail::deadline_after(home.now(), grace);
   if (at < stop_at_) {
     if (grace_.armed())
       home.timers().remove(grace_);

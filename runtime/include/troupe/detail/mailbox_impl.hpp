@@ -12,24 +12,17 @@ namespace troupe {
 
 namespace detail {
 
-template <class Set>
-task<> handle_one(Set& handlers, letter& l) {
-  bool coroutine = false;
-  handlers.call(l, coroutine);
-  if constexpr (Set::any_coroutine) {
-    if (coroutine)
-      co_await handlers.run(l);
-  }
-  co_return;
-}
-
 /// The handlers are in the frame: they live as long as the coroutine.
 template <class... Hs>
 task<bool> receive_one(task_actor& in, duration timeout, handler_set<Hs...> handlers) {
   letter l = co_await letter_for<handler_set<Hs...>>(in, timeout);
   if (!l)
     co_return false;
-  co_await handle_one(handlers, l);
+  const std::size_t at = handlers.find(l.content());
+  if (!handlers.is_coroutine(at))
+    handlers.call(at, l);
+  else if constexpr (handlers.any_coroutine)
+    co_await handlers.run(at, l);
   co_return true;
 }
 
@@ -52,19 +45,20 @@ task<> serve_all(task_actor& in, handler_set<Hs...> handlers) {
     letter l = co_await any_letter(in, duration::max(), true);
     if (!l)
       co_return;
-    bool coroutine = false;
-    if (!handlers.call(l, coroutine))
+    const std::size_t at = handlers.find(l.content());
+    if (at == handlers.none)
       l.unhandled();
-    if constexpr (handler_set<Hs...>::any_coroutine) {
-      if (coroutine)
-        co_await handlers.run(l);
-    }
+    else if (!handlers.is_coroutine(at))
+      handlers.call(at, l);
+    else if constexpr (handlers.any_coroutine)
+      co_await handlers.run(at, l);
   }
 }
 
 template <class Set>
-task<> serve_alone(Set& handlers, letter l, [[maybe_unused]] semaphore::permit slot) {
-  co_await handlers.run(l);
+task<> serve_alone(Set& handlers, std::size_t at, letter l,
+                   [[maybe_unused]] semaphore::permit slot) {
+  co_await handlers.run(at, l);
 }
 
 template <class... Hs>
@@ -75,17 +69,19 @@ task<> serve_concurrently(task_actor& in, std::size_t limit, handler_set<Hs...> 
       letter l = co_await any_letter(in, duration::max(), true);
       if (!l)
         co_return;
-      bool coroutine = false;
-      if (!handlers.call(l, coroutine))
+      const std::size_t at = handlers.find(l.content());
+      if (at == handlers.none) {
         l.unhandled();
-      if (!coroutine)
-        continue;
-      semaphore::permit slot = co_await slots.acquire();
-      n.start_soon(
-        [&handlers](letter taken, semaphore::permit mine) {
-          return serve_alone(handlers, std::move(taken), std::move(mine));
-        },
-        std::move(l), std::move(slot));
+      } else if (!handlers.is_coroutine(at)) {
+        handlers.call(at, l);
+      } else {
+        semaphore::permit slot = co_await slots.acquire();
+        n.start_soon(
+          [&handlers, at](letter taken, semaphore::permit mine) {
+            return serve_alone(handlers, at, std::move(taken), std::move(mine));
+          },
+          std::move(l), std::move(slot));
+      }
     }
   };
   co_await with_nursery(std::move(body));

@@ -112,59 +112,61 @@ public:
 
   explicit handler_set(Hs... handlers) : handlers_(std::move(handlers)...) {}
 
-  [[nodiscard]] static bool matches(const caf::type_erased_tuple& content) noexcept {
-    return (handler_traits<Hs>::matches(content) || ...);
+  static constexpr std::size_t none = sizeof...(Hs);
+
+  /// Which handler takes `content`: the first that fits, or `none`.
+  [[nodiscard]] static std::size_t find(const caf::type_erased_tuple& content) noexcept {
+    std::size_t at = 0;
+    static_cast<void>(((handler_traits<Hs>::matches(content) || (++at, false)) || ...));
+    return at;
   }
 
-  /// Handles `l` if the handler for it is a plain function. Returns false if there is
-  /// no handler; `coroutine` says that it is for `run`.
-  bool call(letter& l, bool& coroutine) {
+  [[nodiscard]] static bool is_coroutine(std::size_t at) noexcept {
+    constexpr bool coroutine[] = {is_task<typename handler_traits<Hs>::result>..., false};
+    return coroutine[at];
+  }
+
+  /// Handles `l` with handler `at`, a plain function.
+  void call(std::size_t at, letter& l) {
     try {
-      return call_from<0>(l, coroutine);
+      call_from<0>(at, l);
     } catch (...) {
       l.fail(to_caf_error(std::current_exception()));
       throw;
     }
   }
 
-  /// Handles `l` with a coroutine. `l` outlives it.
-  task<> run(letter& l) { return run_from<0>(l); }
+  /// Handles `l` with handler `at`, a coroutine. `l` outlives it.
+  task<> run(std::size_t at, letter& l) { return run_from<0>(at, l); }
 
 private:
   template <std::size_t I>
   using traits = handler_traits<std::tuple_element_t<I, std::tuple<Hs...>>>;
 
   template <std::size_t I>
-  bool call_from(letter& l, bool& coroutine) {
-    if constexpr (I == sizeof...(Hs)) {
-      return false;
-    } else {
-      if (!traits<I>::matches(l.content()))
-        return call_from<I + 1>(l, coroutine);
+  void call_from(std::size_t at, letter& l) {
+    if constexpr (I != none) {
+      if (I != at)
+        return call_from<I + 1>(at, l);
       using result = typename traits<I>::result;
-      if constexpr (is_task<result>) {
-        coroutine = true;
-      } else if constexpr (std::is_void_v<result>) {
+      if constexpr (std::is_void_v<result>) {
         traits<I>::call(std::get<I>(handlers_), l.content());
         l.reply();
-      } else {
+      } else if constexpr (!is_task<result>) {
         reply_with(l, traits<I>::call(std::get<I>(handlers_), l.content()));
       }
-      return true;
     }
   }
 
   template <std::size_t I>
-  task<> run_from(letter& l) {
-    if constexpr (I == sizeof...(Hs)) {
-      std::terminate(); // `call` has found a coroutine
+  task<> run_from(std::size_t at, letter& l) {
+    if constexpr (I == none) {
+      std::terminate(); // `is_coroutine` has said that there is one
     } else {
-      if (!traits<I>::matches(l.content()))
-        return run_from<I + 1>(l);
       if constexpr (is_task<typename traits<I>::result>)
-        return run_one<I>(std::get<I>(handlers_), l);
-      else
-        std::terminate();
+        if (I == at)
+          return run_one<I>(std::get<I>(handlers_), l);
+      return run_from<I + 1>(at, l);
     }
   }
 

@@ -74,7 +74,7 @@ class letter_for final : public letter_wait {
 public:
   using letter_wait::letter_wait;
   [[nodiscard]] bool wants(const caf::type_erased_tuple& content) const noexcept override {
-    return Set::matches(content);
+    return Set::find(content) != Set::none;
   }
 };
 
