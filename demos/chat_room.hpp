@@ -255,7 +255,8 @@ class session {
 public:
   /// A handler for `serve_tcp`, for clients of the hub at `hub_address`.
   static troupe::tcp_handler handler(caf::actor hub_address) {
-    return [hub_address](troupe::tcp_stream& peer) { return run(peer, hub_address); };
+    const auto serve = [hub_address](troupe::tcp_stream& peer) { return run(peer, hub_address); };
+    return troupe::tcp_handler(serve);
   }
 
 private:

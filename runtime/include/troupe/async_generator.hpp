@@ -48,17 +48,6 @@ struct generator_promise : frame_promise {
       static_cast<result_link<T>*>(link)->set(std::forward<U>(value));
       return {};
     }
-
-  template <class Awaitable>
-  auto await_transform(Awaitable&& x) const noexcept {
-    static_assert(awaitable_in_task<Awaitable>,
-                  "troupe: this cannot be awaited in an async_generator. It awaits tasks and the "
-                  "awaitables of troupe, which know how to be cancelled.");
-    if constexpr (requires { std::forward<Awaitable>(x).operator co_await(); })
-      return std::forward<Awaitable>(x).operator co_await();
-    else
-      return awaiter_ref<std::remove_reference_t<Awaitable>>{x};
-  }
 };
 
 /// Runs a generator up to its next value. While it runs, its frame hangs here, in

@@ -152,30 +152,30 @@ using scoped_result = std::conditional_t<std::is_void_v<T>, bool, std::optional<
 /// nothing, if the scope was cancelled. Throws what the body throws. Not a
 /// checkpoint by itself.
 template <class Body>
-[[nodiscard]] auto with_cancel_scope(Body body);
+[[nodiscard]] auto with_cancel_scope(Body&& body);
 
 /// As `with_cancel_scope`, cancelled after `d` or at `when`. If that time has passed
 /// already, the first checkpoint is cancelled. Of several deadlines in one tick, that
 /// of the outermost scope wins; a sleep of the same tick only wins if it began before
 /// the deadline was set.
 template <class Body>
-[[nodiscard]] auto move_on_after(duration d, Body body);
+[[nodiscard]] auto move_on_after(duration d, Body&& body);
 template <class Body>
-[[nodiscard]] auto move_on_at(time_point when, Body body);
+[[nodiscard]] auto move_on_at(time_point when, Body&& body);
 
 /// As `move_on_after`, but throws `timeout_error` if the deadline has cut the
 /// body off; gives the body's value. `name` is for the message. Not a checkpoint by
 /// itself.
 template <class Body>
-[[nodiscard]] auto fail_after(duration d, Body body, std::string name = {});
+[[nodiscard]] auto fail_after(duration d, Body&& body, std::string name = {});
 template <class Body>
-[[nodiscard]] auto fail_at(time_point when, Body body, std::string name = {});
+[[nodiscard]] auto fail_at(time_point when, Body&& body, std::string name = {});
 
 /// Runs `body` so that cancellation from further out does not reach it. Use with
 /// care, and for short: it is what makes a program refuse to end. Not a checkpoint by
 /// itself.
 template <class Body>
-[[nodiscard]] auto shielded(Body body);
+[[nodiscard]] auto shielded(Body&& body);
 
 /// Whether the current task would be cancelled at its next checkpoint.
 [[nodiscard]] bool is_cancelled();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/cancel_scope.hpp>
+#include <troupe/detail/safe_to_await.hpp>
 
 #include <chrono>
 #include <concepts>
@@ -67,8 +68,11 @@ public:
   using troupe_awaitable = void;
   using value_type = typename std::invoke_result_t<Body&>::value_type;
 
-  cleanup_awaiter(Body body, Cleanup cleanup, duration limit)
-    : cleanup_hook(link_, limit), body_(std::move(body)), clean_(std::move(cleanup)) {}
+  template <class B, class C>
+  cleanup_awaiter(B&& body, C&& cleanup, duration limit)
+    : cleanup_hook(link_, limit), body_(std::forward<B>(body)), clean_(std::forward<C>(cleanup)) {
+    check_awaited_arguments<B, C>();
+  }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -111,9 +115,10 @@ inline constexpr duration default_cleanup_limit = std::chrono::seconds(5);
 /// value; throws what the body or the clean-up throws, both as `exception_group`.
 /// Not a checkpoint by itself.
 template <std::invocable Body, std::invocable Cleanup>
-[[nodiscard]] auto with_cleanup(Body body, Cleanup cleanup,
+[[nodiscard]] auto with_cleanup(Body&& body, Cleanup&& cleanup,
                                 duration limit = default_cleanup_limit) {
-  return detail::cleanup_awaiter<Body, Cleanup>(std::move(body), std::move(cleanup), limit);
+  return detail::cleanup_awaiter<std::decay_t<Body>, std::decay_t<Cleanup>>(
+    std::forward<Body>(body), std::forward<Cleanup>(cleanup), limit);
 }
 
 } // namespace troupe

@@ -60,11 +60,11 @@ public:
   /// another task is receiving.
   template <class... Handlers>
     requires(!detail::begins_with_time<Handlers...>)
-  [[nodiscard]] task<> receive(Handlers... handlers);
+  [[nodiscard]] task<> receive(Handlers&&... handlers);
 
   /// As above, but for `timeout` at most. Gives false if nothing has come. A checkpoint.
   template <class... Handlers>
-  [[nodiscard]] task<bool> receive(duration timeout, Handlers... handlers);
+  [[nodiscard]] task<bool> receive(duration timeout, Handlers&&... handlers);
 
   /// Waits for a message that consists of one `T`, and gives it. One that was a request
   /// is answered with nothing. A checkpoint.
@@ -75,12 +75,12 @@ public:
   /// called. A message without a handler is answered by `unexpected_message`, or goes to
   /// the dead letters. A checkpoint.
   template <class... Handlers>
-  [[nodiscard]] task<> serve(Handlers... handlers);
+  [[nodiscard]] task<> serve(Handlers&&... handlers);
 
   /// As above, but up to `at_once.limit` handlers that are coroutines run at a time,
   /// each as a task of its own. The next message waits until there is room. A checkpoint.
   template <class... Handlers>
-  [[nodiscard]] task<> serve(concurrent at_once, Handlers... handlers);
+  [[nodiscard]] task<> serve(concurrent at_once, Handlers&&... handlers);
 
   /// Makes `serve` return when it has handled what it is handling. From a handler, or
   /// from another task on this loop.

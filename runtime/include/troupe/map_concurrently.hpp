@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/detail/combine.hpp>
+#include <troupe/detail/safe_to_await.hpp>
 #include <troupe/time.hpp>
 
 #include <cstddef>
@@ -78,11 +79,12 @@ map_range(Range range, std::size_t limit, F fn) {
 /// thrown when all have ended. Throws `usage_error` if `limit` is 0. A checkpoint
 /// if the range is not empty.
 template <std::ranges::forward_range Range, class F>
-[[nodiscard]] auto map_concurrently(Range range, std::size_t limit, F fn) {
+[[nodiscard]] auto map_concurrently(Range range, std::size_t limit, F&& fn) {
+  detail::check_awaited_arguments<F>();
   using call = std::invoke_result_t<F&, std::ranges::range_reference_t<Range>>;
   static_assert(detail::is_task<call>, "troupe: the function has to be a coroutine that returns "
                                        "task<T>; a lambda says so with '-> troupe::task<T>'");
-  return detail::map_range<typename call::value_type>(std::move(range), limit, std::move(fn));
+  return detail::map_range<typename call::value_type>(std::move(range), limit, std::forward<F>(fn));
 }
 
 } // namespace troupe

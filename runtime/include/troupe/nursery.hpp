@@ -83,7 +83,7 @@ public:
   /// `start_error` if it just ends. If the caller is cancelled while it waits, so
   /// is the child, and the wait ends when it has ended. A checkpoint.
   template <class F, class... Args>
-  [[nodiscard]] auto start(F fn, Args... args);
+  [[nodiscard]] auto start(F&& fn, Args&&... args);
 
   /// Starts a service: a child that the others use. It is not waited for: when
   /// all others have ended, services are cancelled one by one, last started
@@ -217,9 +217,9 @@ private:
 /// for the children is a checkpoint: if they were cut off because a scope further
 /// out was cancelled, the call does not come back.
 template <class Body>
-[[nodiscard]] auto with_nursery(Body body);
+[[nodiscard]] auto with_nursery(Body&& body);
 template <class Body>
-[[nodiscard]] auto with_nursery(nursery_options options, Body body);
+[[nodiscard]] auto with_nursery(nursery_options options, Body&& body);
 
 /// Whether a nursery around the current task has been asked to stop.
 [[nodiscard]] bool is_stopping();

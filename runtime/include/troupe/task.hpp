@@ -17,27 +17,6 @@ class task;
 
 namespace detail {
 
-/// What may be awaited in a task: the library's own awaitables say so with a
-/// member type. Others do not know about cancellation.
-template <class T>
-concept awaitable_in_task = requires {
-  typename std::remove_cvref_t<T>::troupe_awaitable;
-};
-
-/// An awaiter that stays where it is: g++ 12 copies what await_transform returns
-/// by reference.
-template <class Awaiter>
-struct awaiter_ref {
-  Awaiter& awaiter;
-
-  [[nodiscard]] bool await_ready() const noexcept { return awaiter.await_ready(); }
-  template <class Promise>
-  decltype(auto) await_suspend(std::coroutine_handle<Promise> h) const {
-    return awaiter.await_suspend(h);
-  }
-  decltype(auto) await_resume() const { return awaiter.await_resume(); }
-};
-
 template <class T>
 struct task_promise_base : frame_promise {
   template <class U = T>
@@ -58,18 +37,9 @@ struct task_promise : task_promise_base<T> {
   }
 
   final_awaiter final_suspend() const noexcept { return {}; }
-
-  template <class Awaitable>
-  auto await_transform(Awaitable&& x) const noexcept {
-    static_assert(awaitable_in_task<Awaitable>,
-                  "troupe: this cannot be awaited in a task. A task awaits other tasks and the "
-                  "awaitables of troupe, which know how to be cancelled.");
-    if constexpr (requires { std::forward<Awaitable>(x).operator co_await(); })
-      return std::forward<Awaitable>(x).operator co_await();
-    else
-      return awaiter_ref<std::remove_reference_t<Awaitable>>{x};
-  }
 };
+
+[[noreturn]] void throw_task_is_over();
 
 /// Awaits a task as a part of the awaiting one: a function call that may
 /// suspend. Cancellation unwinds through it.
@@ -124,11 +94,14 @@ public:
   void swap(task & other) noexcept { std::swap(frame_, other.frame_); }
 
   /// Runs the coroutine as a part of the awaiting task; gives its result or
-  /// throws what it has thrown. Not a checkpoint by itself.
-  auto operator co_await()&& noexcept { return detail::task_awaiter<T>{std::exchange(frame_, {})}; }
+  /// throws what it has thrown. Not a checkpoint by itself. Throws `usage_error` if it
+  /// was awaited or started before.
+  auto operator co_await()&& { return detail::task_awaiter<T>{std::move(*this).release()}; }
 
   /// Gives the coroutine away. For the runtime.
-  [[nodiscard]] std::coroutine_handle<promise_type> release()&& noexcept {
+  [[nodiscard]] std::coroutine_handle<promise_type> release()&& {
+    if (!frame_) [[unlikely]]
+      detail::throw_task_is_over();
     return std::exchange(frame_, {});
   }
 

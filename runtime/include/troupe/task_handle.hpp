@@ -9,12 +9,17 @@
 
 namespace troupe {
 
+namespace detail {
+[[noreturn]] void throw_empty_handle();
+} // namespace detail
+
 /// A task that was started in a nursery, seen by the one who started it: its
 /// result can be awaited, and it can be cancelled alone.
 ///
 /// The nursery owns the task; the handle only looks at it, and may be dropped
 /// or outlive it. A failure goes to the nursery whether or not somebody awaits
-/// the handle. All members are for the loop that started the task.
+/// the handle. All members are for the loop that started the task. A handle without
+/// a task can be asked only whether it has one: else it throws `usage_error`.
 template <class T>
 class task_handle {
 public:
@@ -44,30 +49,36 @@ public:
   /// Waits for the end of the task and gives its result: a copy, or, of a handle
   /// that is given up (`co_await std::move(h)`), the result itself. Throws what
   /// the task has thrown, `task_cancelled` if it was cancelled. A checkpoint.
-  auto operator co_await() const& noexcept { return detail::join_awaiter<T, false>(*child_); }
-  auto operator co_await() && noexcept { return detail::join_awaiter<T, true>(*child_); }
+  auto operator co_await() const& { return detail::join_awaiter<T, false>(child()); }
+  auto operator co_await() && { return detail::join_awaiter<T, true>(child()); }
 
   /// Cancels this task; its siblings go on. Idempotent; no effect after its end.
-  void cancel(std::string_view why = {}) const noexcept { child_->cancel(why); }
+  void cancel(std::string_view why = {}) const { child().cancel(why); }
 
   /// Whether the task has ended, in whatever way.
-  [[nodiscard]] bool done() const noexcept { return child_->ended(); }
+  [[nodiscard]] bool done() const { return child().ended(); }
 
   /// Whether it has ended because it was cancelled.
-  [[nodiscard]] bool cancelled() const noexcept { return child_->ended_cancelled(); }
+  [[nodiscard]] bool cancelled() const { return child().ended_cancelled(); }
 
   /// What it has thrown; null if it has not.
-  [[nodiscard]] std::exception_ptr error() const noexcept { return child_->error(); }
+  [[nodiscard]] std::exception_ptr error() const { return child().error(); }
 
   /// The name that was given with `named`, or the function's.
-  [[nodiscard]] std::string name() const { return child_->name(); }
+  [[nodiscard]] std::string name() const { return child().name(); }
 
   /// The task itself. For the runtime.
-  [[nodiscard]] detail::task_block& block() const noexcept { return *child_; }
+  [[nodiscard]] detail::task_block& block() const { return child(); }
 
   friend bool operator==(const task_handle&, const task_handle&) = default;
 
 private:
+  [[nodiscard]] detail::child_base<T>& child() const {
+    if (!child_) [[unlikely]]
+      detail::throw_empty_handle();
+    return *child_;
+  }
+
   detail::child_base<T>* child_ = nullptr;
 };
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/detail/local_values.hpp>
+#include <troupe/detail/safe_to_await.hpp>
 #include <troupe/task.hpp>
 
 #include <cstdint>
@@ -61,11 +62,12 @@ public:
   /// Runs `body()`, a coroutine, with the value set; gives what it gives. Not a
   /// checkpoint by itself.
   template <class Body>
-  [[nodiscard]] auto with(T value, Body body) const {
+  [[nodiscard]] auto with(T value, Body&& body) const {
+    detail::check_awaited_arguments<Body>();
     using call = std::invoke_result_t<Body&>;
     static_assert(detail::is_task<call>, "troupe: the body has to be a coroutine that returns "
                                          "task<T>; a lambda says so with '-> troupe::task<>'");
-    return run_with<call>(key_, std::move(value), std::move(body));
+    return run_with<call, std::decay_t<Body>>(key_, std::move(value), std::forward<Body>(body));
   }
 
 private:

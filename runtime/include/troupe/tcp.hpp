@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/safe_to_await.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/stream.hpp>
 
@@ -100,7 +101,7 @@ struct serve_options {
 };
 
 /// Serves one connection. What it throws ends this connection alone.
-using tcp_handler = std::function<task<>(tcp_stream&)>;
+using tcp_handler = detail::awaited_function<task<>(tcp_stream&)>;
 
 /// Listens on `port` and runs `handler(stream)` for each connection in a task of
 /// its own, in a nursery that this call owns, until cancelled: then it stops

@@ -75,7 +75,7 @@ template <class T>
 template <class T>
 [[nodiscard]] task<T> wait_for(task<T> t, duration limit, std::string name = "wait_for") {
   detail::give_task<T> body{std::move(t)};
-  co_return co_await fail_after(limit, std::move(body), std::move(name));
+  co_return co_await fail_after(limit, std::ref(body), std::move(name));
 }
 
 /// Waits for a task that runs already. After `limit` the task is cancelled, its

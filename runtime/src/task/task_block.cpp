@@ -208,6 +208,12 @@ void throw_task_cancelled(task_block& t) {
   throw task_cancelled(text);
 }
 
+void throw_task_is_over() {
+  throw usage_error("troupe: a task runs once: this one was awaited, started or moved from before");
+}
+
+void throw_empty_handle() { throw usage_error("troupe: this task_handle holds no task"); }
+
 void set_task_name(task_block& t, std::string name) { t.name(std::move(name)); }
 
 } // namespace troupe::detail

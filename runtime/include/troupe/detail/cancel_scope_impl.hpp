@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/cancel_scope.hpp>
+#include <troupe/detail/safe_to_await.hpp>
 
 #include <functional>
 #include <type_traits>
@@ -50,8 +51,11 @@ public:
   using troupe_awaitable = void;
   using value_type = body_value<Body, cancel_scope>;
 
-  scope_awaiter(Body body, scope_options options)
-    : scope_hook(scope_, link_), body_(std::move(body)), options_(std::move(options)) {}
+  template <class B>
+  scope_awaiter(B&& body, scope_options options)
+    : scope_hook(scope_, link_), body_(std::forward<B>(body)), options_(std::move(options)) {
+    check_awaited_arguments<B>();
+  }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -92,8 +96,9 @@ private:
 template <class Body>
 class [[nodiscard]] shield_awaiter : public scope_awaiter<Body, true> {
 public:
-  explicit shield_awaiter(Body body)
-    : scope_awaiter<Body, true>(std::move(body), {.shield = true, .name = "shielded"}) {}
+  template <class B>
+  explicit shield_awaiter(B&& body)
+    : scope_awaiter<Body, true>(std::forward<B>(body), {.shield = true, .name = "shielded"}) {}
 };
 
 } // namespace troupe::detail
@@ -101,35 +106,37 @@ public:
 namespace troupe {
 
 template <class Body>
-auto with_cancel_scope(Body body) {
-  return detail::scope_awaiter<Body, false>(std::move(body), {});
+auto with_cancel_scope(Body&& body) {
+  return detail::scope_awaiter<std::decay_t<Body>, false>(std::forward<Body>(body), {});
 }
 
 template <class Body>
-auto move_on_after(duration d, Body body) {
-  return detail::scope_awaiter<Body, false>(std::move(body), {.after = d, .name = "move_on_after"});
+auto move_on_after(duration d, Body&& body) {
+  return detail::scope_awaiter<std::decay_t<Body>, false>(std::forward<Body>(body),
+                                                          {.after = d, .name = "move_on_after"});
 }
 
 template <class Body>
-auto move_on_at(time_point when, Body body) {
-  return detail::scope_awaiter<Body, false>(std::move(body), {.at = when, .name = "move_on_at"});
+auto move_on_at(time_point when, Body&& body) {
+  return detail::scope_awaiter<std::decay_t<Body>, false>(std::forward<Body>(body),
+                                                          {.at = when, .name = "move_on_at"});
 }
 
 template <class Body>
-auto fail_after(duration d, Body body, std::string name) {
-  return detail::scope_awaiter<Body, true>(
-    std::move(body), {.after = d, .name = name.empty() ? "fail_after" : std::move(name)});
+auto fail_after(duration d, Body&& body, std::string name) {
+  return detail::scope_awaiter<std::decay_t<Body>, true>(
+    std::forward<Body>(body), {.after = d, .name = name.empty() ? "fail_after" : std::move(name)});
 }
 
 template <class Body>
-auto fail_at(time_point when, Body body, std::string name) {
-  return detail::scope_awaiter<Body, true>(
-    std::move(body), {.at = when, .name = name.empty() ? "fail_at" : std::move(name)});
+auto fail_at(time_point when, Body&& body, std::string name) {
+  return detail::scope_awaiter<std::decay_t<Body>, true>(
+    std::forward<Body>(body), {.at = when, .name = name.empty() ? "fail_at" : std::move(name)});
 }
 
 template <class Body>
-auto shielded(Body body) {
-  return detail::shield_awaiter<Body>(std::move(body));
+auto shielded(Body&& body) {
+  return detail::shield_awaiter<std::decay_t<Body>>(std::forward<Body>(body));
 }
 
 } // namespace troupe

@@ -54,7 +54,7 @@ task<T> as_task(task_handle<T> handle) {
 /// Where the function of a task that has not begun was defined: its name for
 /// the task tree.
 template <class T>
-std::source_location origin_of(task<T>& t) noexcept {
+std::source_location origin_of(task<T>& t) {
   auto frame = std::move(t).release();
   const std::source_location where = frame.promise().where;
   t = frame.promise().get_return_object(where);
@@ -63,7 +63,7 @@ std::source_location origin_of(task<T>& t) noexcept {
 
 /// `t` under the name of another function: of the one it was wrapped around.
 template <class T>
-task<T> with_origin(task<T> t, std::source_location where) noexcept {
+task<T> with_origin(task<T> t, std::source_location where) {
   return std::move(t).release().promise().get_return_object(where);
 }
 
@@ -72,7 +72,7 @@ task<T> with_origin(task<T> t, std::source_location where) noexcept {
 template <class T>
 struct give_task {
   task<T> held;
-  task<T> operator()() noexcept { return std::move(held); }
+  task<T> operator()() { return std::move(held); }
 };
 template <class T>
 give_task(task<T>) -> give_task<T>;

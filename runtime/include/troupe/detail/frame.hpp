@@ -7,6 +7,7 @@
 #include <coroutine>
 #include <exception>
 #include <source_location>
+#include <type_traits>
 #include <utility>
 
 namespace troupe::detail {
@@ -58,6 +59,27 @@ struct frame_link {
   void join(frame_promise& child_promise, frame_promise* awaiting, task_block* t) noexcept;
 };
 
+/// What may be awaited in a task: the library's own awaitables say so with a
+/// member type. Others do not know about cancellation.
+template <class T>
+concept awaitable_in_task = requires {
+  typename std::remove_cvref_t<T>::troupe_awaitable;
+};
+
+/// An awaiter that stays where it is: g++ 12 copies what await_transform returns
+/// by reference.
+template <class Awaiter>
+struct awaiter_ref {
+  Awaiter& awaiter;
+
+  [[nodiscard]] bool await_ready() const noexcept { return awaiter.await_ready(); }
+  template <class Promise>
+  decltype(auto) await_suspend(std::coroutine_handle<Promise> h) const {
+    return awaiter.await_suspend(h);
+  }
+  decltype(auto) await_resume() const { return awaiter.await_resume(); }
+};
+
 /// The part that the promises of all frames share. All promise types are laid
 /// out alike (results live in the awaiter), so that a frame's address is enough
 /// to find its promise.
@@ -70,6 +92,17 @@ struct frame_promise {
   static void operator delete(void* frame, std::size_t bytes) noexcept { deallocate(frame, bytes); }
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
+
+  template <class Awaitable>
+  auto await_transform(Awaitable&& x) const {
+    static_assert(awaitable_in_task<Awaitable>,
+                  "troupe: this cannot be awaited in a task. A task awaits other tasks and the "
+                  "awaitables of troupe, which know how to be cancelled.");
+    if constexpr (requires { std::forward<Awaitable>(x).operator co_await(); })
+      return std::forward<Awaitable>(x).operator co_await();
+    else
+      return awaiter_ref<std::remove_reference_t<Awaitable>>{x};
+  }
 
   void unhandled_exception() noexcept { link->error = std::current_exception(); }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/safe_to_await.hpp>
 #include <troupe/mailbox.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/semaphore.hpp>
@@ -11,6 +12,12 @@
 namespace troupe {
 
 namespace detail {
+
+template <class... Handlers>
+auto handlers_of(Handlers&&... handlers) {
+  check_awaited_arguments<Handlers...>();
+  return handler_set<std::decay_t<Handlers>...>(std::forward<Handlers>(handlers)...);
+}
 
 /// The handlers are in the frame: they live as long as the coroutine.
 template <class... Hs>
@@ -91,14 +98,14 @@ task<> serve_concurrently(task_actor& in, std::size_t limit, handler_set<Hs...> 
 
 template <class... Handlers>
   requires(!detail::begins_with_time<Handlers...>)
-task<> mailbox::receive(Handlers... handlers) {
-  return detail::receive_first(*owner_, detail::handler_set<Handlers...>(std::move(handlers)...));
+task<> mailbox::receive(Handlers&&... handlers) {
+  return detail::receive_first(*owner_, detail::handlers_of(std::forward<Handlers>(handlers)...));
 }
 
 template <class... Handlers>
-task<bool> mailbox::receive(duration timeout, Handlers... handlers) {
+task<bool> mailbox::receive(duration timeout, Handlers&&... handlers) {
   return detail::receive_one(*owner_, timeout,
-                             detail::handler_set<Handlers...>(std::move(handlers)...));
+                             detail::handlers_of(std::forward<Handlers>(handlers)...));
 }
 
 template <class T>
@@ -107,14 +114,14 @@ task<T> mailbox::receive() {
 }
 
 template <class... Handlers>
-task<> mailbox::serve(Handlers... handlers) {
-  return detail::serve_all(*owner_, detail::handler_set<Handlers...>(std::move(handlers)...));
+task<> mailbox::serve(Handlers&&... handlers) {
+  return detail::serve_all(*owner_, detail::handlers_of(std::forward<Handlers>(handlers)...));
 }
 
 template <class... Handlers>
-task<> mailbox::serve(concurrent at_once, Handlers... handlers) {
+task<> mailbox::serve(concurrent at_once, Handlers&&... handlers) {
   return detail::serve_concurrently(*owner_, at_once.limit,
-                                    detail::handler_set<Handlers...>(std::move(handlers)...));
+                                    detail::handlers_of(std::forward<Handlers>(handlers)...));
 }
 
 } // namespace troupe

@@ -53,8 +53,11 @@ public:
   using troupe_awaitable = void;
   using value_type = body_value<Body, nursery>;
 
-  nursery_awaiter(nursery_options options, Body body)
-    : nursery_hook(own_, link_), body_(std::move(body)), own_(options) {}
+  template <class B>
+  nursery_awaiter(nursery_options options, B&& body)
+    : nursery_hook(own_, link_), body_(std::forward<B>(body)), own_(options) {
+    check_awaited_arguments<B>();
+  }
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -318,8 +321,9 @@ class [[nodiscard]] start_awaiter : public start_wait {
 public:
   using troupe_awaitable = void;
 
-  start_awaiter(nursery& n, F fn, std::tuple<Args...> args)
-    : nursery_(n), fn_(std::move(fn)), args_(std::move(args)) {}
+  template <class Fn, class... As>
+  explicit start_awaiter(nursery& n, Fn&& fn, As&&... args)
+    : nursery_(n), fn_(std::forward<Fn>(fn)), args_(std::forward<As>(args)...) {}
 
   template <troupe_promise Promise>
   bool await_suspend(std::coroutine_handle<Promise> h) {
@@ -394,10 +398,12 @@ auto nursery::start_service(F fn, Args... args) {
 }
 
 template <class F, class... Args>
-auto nursery::start(F fn, Args... args) {
-  using value = detail::started_value<F>;
-  return detail::start_awaiter<value, F, Args...>(*this, std::move(fn),
-                                                  std::tuple<Args...>(std::move(args)...));
+auto nursery::start(F&& fn, Args&&... args) {
+  detail::check_awaited_arguments<F, Args...>();
+  using function = std::decay_t<F>;
+  using value = detail::started_value<function>;
+  return detail::start_awaiter<value, function, std::decay_t<Args>...>(*this, std::forward<F>(fn),
+                                                                       std::forward<Args>(args)...);
 }
 
 template <class F, class... Args>
@@ -455,13 +461,13 @@ void nursery::on_error(Handler handler) {
 }
 
 template <class Body>
-auto with_nursery(Body body) {
-  return detail::nursery_awaiter<Body>({}, std::move(body));
+auto with_nursery(Body&& body) {
+  return detail::nursery_awaiter<std::decay_t<Body>>({}, std::forward<Body>(body));
 }
 
 template <class Body>
-auto with_nursery(nursery_options options, Body body) {
-  return detail::nursery_awaiter<Body>(options, std::move(body));
+auto with_nursery(nursery_options options, Body&& body) {
+  return detail::nursery_awaiter<std::decay_t<Body>>(options, std::forward<Body>(body));
 }
 
 inline auto stopping() { return detail::stop_awaiter{}; }

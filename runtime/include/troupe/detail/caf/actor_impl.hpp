@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/actor.hpp>
+#include <troupe/detail/safe_to_await.hpp>
 #include <troupe/nursery.hpp>
 
 #include <caf/make_message.hpp>

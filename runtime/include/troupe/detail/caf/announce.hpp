@@ -68,18 +68,6 @@ decltype(auto) value_from(T&& x) {
     return std::forward<T>(x);
 }
 
-/// g++ destroys a temporary aggregate in a co_await expression twice (seen in 12;
-/// its coroutines were reworked for 15). Harmless if there is nothing to destroy.
-#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 15
-template <class T>
-inline constexpr bool safe_to_await =
-  std::is_lvalue_reference_v<
-    T> || !std::is_aggregate_v<std::decay_t<T>> || std::is_trivially_destructible_v<std::decay_t<T>>;
-#else
-template <class T>
-inline constexpr bool safe_to_await = true;
-#endif
-
 } // namespace troupe::detail
 
 namespace caf {

@@ -34,8 +34,6 @@ public:
 
   [[nodiscard]] explicit operator bool() const noexcept { return element_ != nullptr; }
   [[nodiscard]] caf::type_erased_tuple& content() const noexcept { return element_->content(); }
-  [[nodiscard]] bool is_request() const noexcept { return element_->mid.is_request(); }
-  [[nodiscard]] const caf::mailbox_element& element() const noexcept { return *element_; }
 
   /// Answers with `values`. Answers that are not asked for are sent all the same,
   /// as CAF does, unless they are empty.

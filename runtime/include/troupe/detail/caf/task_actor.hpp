@@ -3,7 +3,6 @@
 
 #include <troupe/clock.hpp>
 #include <troupe/detail/caf/letter.hpp>
-#include <troupe/detail/list.hpp>
 #include <troupe/detail/loop.hpp>
 
 #include <caf/actor.hpp>
@@ -17,7 +16,6 @@
 
 namespace troupe {
 enum class when_full;
-class mailbox;
 } // namespace troupe
 
 namespace troupe::detail {
@@ -95,8 +93,6 @@ public:
 
   // -- for the task, home loop only -----------------------------------------------
 
-  /// Null when the task has ended.
-  [[nodiscard]] task_block* task() const noexcept { return task_; }
   [[nodiscard]] loop& home() const noexcept { return *home_; }
 
   /// The next message that `w` wants; null if there is none yet.
