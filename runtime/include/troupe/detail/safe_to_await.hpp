@@ -21,8 +21,8 @@ inline constexpr bool like_a_lambda =
 /// `T` as a forwarding reference deduces it.
 template <class T, class Value = std::remove_cvref_t<T>>
 inline constexpr bool safe_to_await =
-  std::is_lvalue_reference_v<T> || std::is_trivially_destructible_v<Value>
-  || !(std::is_aggregate_v<Value> || like_a_lambda<Value>);
+  std::is_lvalue_reference_v<
+    T> || std::is_trivially_destructible_v<Value> || !(std::is_aggregate_v<Value> || like_a_lambda<Value>);
 
 #else
 
