@@ -33,7 +33,7 @@ task<> worker(int id, receive_channel<int> jobs, send_channel<report> reports) {
     } catch (const std::exception& e) {
       r.result = e.what();
     }
-    co_await reports.send(std::move(r));
+    co_await reports.emplace(std::move(r));
   }
 }
 

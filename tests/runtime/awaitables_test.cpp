@@ -221,6 +221,20 @@ BOOST_AUTO_TEST_CASE(p04_p05_channels) {
        };
        return t;
      }},
+    {"send_channel::emplace", true,
+     [channel] {
+       auto c = channel(1);
+       static_cast<void>(c->tx.try_send(0));
+       trial t;
+       t.make_ready = [c] { static_cast<void>(c->rx.try_receive()); };
+       t.waiting = [c]() -> task<> { co_await c->tx.emplace(1); };
+       t.complete = [c] { static_cast<void>(c->rx.try_receive()); };
+       t.untouched = [c] {
+         const auto s = c->rx.statistics();
+         return s.sent == 1 && s.waiting_to_send == 0;
+       };
+       return t;
+     }},
     {"receive_channel::receive", true, receiving([](std::shared_ptr<ends> c) -> task<> {
        static_cast<void>(co_await c->rx.receive());
      })},

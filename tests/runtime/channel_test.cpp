@@ -53,6 +53,27 @@ BOOST_AUTO_TEST_CASE(p11_values_arrive_in_order_at_every_capacity) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(aggregates_are_sent_by_name_or_made_in_place) {
+  struct job {
+    int id;
+    std::string text;
+  };
+  run_virtually([]() -> task<> {
+    auto ends = make_channel<job>(3);
+    const std::string text(100, 'x');
+    job one{1, text};
+    co_await ends.tx.send(one);
+    co_await ends.tx.emplace(std::move(one));
+    co_await ends.tx.emplace(3, text);
+    int sum = 0;
+    for (const auto& j : co_await ends.rx.receive_batch(3)) {
+      BOOST_TEST(j.text == text);
+      sum += j.id;
+    }
+    BOOST_TEST(sum == 5);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_full_channel_makes_the_sender_wait) {
   run_virtually([]() -> task<> {
     auto ends = make_channel<int>(2);

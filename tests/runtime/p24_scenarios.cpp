@@ -99,6 +99,24 @@ task<> producer_and_consumer(ledger& l) {
   l.result = l.received;
 }
 
+/// As `produce`, on another loop: the receiver may be gone before the cancellation is here.
+task<> produce_afar(ledger& l, send_channel<int> tx) {
+  try {
+    co_await produce(l, std::move(tx));
+  } catch (const broken_resource_error&) { // NOLINT(bugprone-empty-catch)
+  }
+}
+
+task<> channel_between_loops(ledger& l) {
+  co_await with_nursery([&l](nursery& n) -> task<> {
+    auto [tx, rx] = make_channel<int>(2);
+    n.start_on(1, produce_afar, std::ref(l), std::move(tx));
+    n.start_soon(consume, std::ref(l), std::move(rx));
+    co_return;
+  });
+  l.result = l.received;
+}
+
 task<> scopes_and_deadlines(ledger& l) {
   const auto began = current_time();
   const bool in_time = co_await move_on_after(5us, [&l]() -> task<> {
@@ -275,6 +293,7 @@ constexpr std::array all{
   scenario{"gather and race", 1, false, 21, gather_and_race},
   scenario{"waiting for several", 1, false, 6, waiting_for_several},
   scenario{"producer and consumer", 1, false, 12, producer_and_consumer},
+  scenario{"channel between loops", 2, false, 12, channel_between_loops},
   scenario{"scopes and deadlines", 1, false, 2, scopes_and_deadlines},
   scenario{"body and clean-up", 1, false, 2, body_and_cleanup},
   scenario{"mapping", 1, false, 30, mapping},

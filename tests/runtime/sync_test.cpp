@@ -122,6 +122,9 @@ BOOST_AUTO_TEST_CASE(semaphore_refuses_more_than_its_maximum) {
     auto one = s.try_acquire();
     BOOST_TEST(bool(one));
     BOOST_TEST(!s.try_acquire());
+    BOOST_CHECK_THROW(s.release(), std::logic_error); // the permit that is held is to come back
+    one.release();
+    BOOST_TEST(s.value() == 1U);
     co_return;
   });
 }

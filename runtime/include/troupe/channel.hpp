@@ -2,9 +2,12 @@
 #pragma once
 
 #include <troupe/detail/channel_core.hpp>
+#include <troupe/detail/safe_to_await.hpp>
 #include <troupe/error.hpp>
 
+#include <concepts>
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -29,73 +32,92 @@ public:
   using std::runtime_error::runtime_error;
 };
 
-/// The sending end of a channel. Move it or `clone` it; the channel is open as
-/// long as one end of this side is. Closes when destroyed. For the tasks of one
-/// loop.
-template <class T>
-class send_channel {
+namespace detail {
+
+/// What both ends of a channel have in common.
+template <class T, bool Sends>
+class channel_side {
 public:
-  explicit send_channel(detail::channel_core<T>& c) : core_(&c), id_(c.open_sender()) {}
-  send_channel(send_channel&& other) noexcept
-    : core_(std::exchange(other.core_, nullptr)), id_(other.id_) {}
-  send_channel& operator=(send_channel&& other) noexcept {
-    std::swap(core_, other.core_);
-    std::swap(id_, other.id_);
+  explicit channel_side(channel_core<T>& c) : end_(new open_end<T>(c, Sends)) {}
+  channel_side(channel_side&& other) noexcept : end_(std::exchange(other.end_, nullptr)) {}
+  channel_side& operator=(channel_side&& other) noexcept {
+    std::swap(end_, other.end_);
     return *this;
   }
-  ~send_channel() { close(); }
+  ~channel_side() { close(); }
+
+  /// Idempotent. Wakes those who wait in this end with `closed_resource_error`, and, when it
+  /// was the last of its side, all on the other side. Not a checkpoint.
+  void close() noexcept {
+    if (end_)
+      std::exchange(end_, nullptr)->close();
+  }
+
+  /// What the channel has seen. Not a checkpoint. Throws `closed_resource_error`,
+  /// `usage_error` on another loop than the channel's.
+  [[nodiscard]] channel_statistics statistics() const {
+    return end("statistics").core().statistics();
+  }
+
+protected:
+  [[nodiscard]] open_end<T>& end(const char* what) const {
+    if (!end_)
+      throw_closed(what);
+    return *end_;
+  }
+  [[nodiscard]] bool is_open() const noexcept { return end_ != nullptr; }
+
+private:
+  open_end<T>* end_;
+};
+
+} // namespace detail
+
+/// The sending end of a channel. Move it or `clone` it; the channel is open as
+/// long as one end of this side is. Closes when destroyed. An end is for the tasks of
+/// one loop at a time.
+template <class T>
+class send_channel : public detail::channel_side<T, true> {
+public:
+  using detail::channel_side<T, true>::channel_side;
 
   /// Another end of the same side. Throws `closed_resource_error`.
-  [[nodiscard]] send_channel clone() const { return send_channel(core("clone")); }
+  [[nodiscard]] send_channel clone() const { return send_channel(this->end("clone").core()); }
 
   /// Sends, waiting while the channel is full. A cancelled send has sent nothing. A
-  /// checkpoint. Throws `closed_resource_error`, `broken_resource_error`.
-  [[nodiscard]] auto send(T value) {
-    return detail::send_op<T>(core("send"), id_, std::move(value));
+  /// checkpoint. Throws `closed_resource_error`, `broken_resource_error`. With g++ before
+  /// 15, an aggregate that has something to destroy is sent by its name, as a copy, or by
+  /// `emplace`: a temporary one would be destroyed twice.
+  [[nodiscard]] auto send(const T& value) requires std::copy_constructible<T> {
+    return detail::send_op<T>(this->end("send"), T(value));
+  }
+  [[nodiscard]] auto send(T&& value) {
+    static_assert(detail::safe_to_await<T>,
+                  "troupe: this compiler destroys a temporary aggregate in a co_await expression "
+                  "twice: write emplace(fields...) or emplace(std::move(name))");
+    return detail::send_op<T>(this->end("send"), std::move(value));
+  }
+
+  /// Sends a `T` made of `args`: `co_await tx.emplace(1, "text")`. As `send` in all else.
+  template <class... Args>
+  [[nodiscard]] auto emplace(Args&&... args) {
+    return detail::send_op<T>(this->end("emplace"), T(std::forward<Args>(args)...));
   }
 
   /// Sends if that is possible without waiting; `value` is moved from only then.
   /// Not a checkpoint. Throws as `send`, and `usage_error` on another loop.
-  [[nodiscard]] bool try_send(T& value) { return core("try_send").try_send(value); }
-  [[nodiscard]] bool try_send(T&& value) { return core("try_send").try_send(value); }
-
-  /// Idempotent. Wakes those who wait in this end with `closed_resource_error`, and, when it
-  /// was the last, all receivers. Not a checkpoint.
-  void close() noexcept {
-    if (core_)
-      std::exchange(core_, nullptr)->close_sender(id_);
-  }
-
-  [[nodiscard]] detail::channel_statistics statistics() const {
-    return core("statistics").statistics();
-  }
-
-private:
-  detail::channel_core<T>& core(const char* what) const {
-    if (!core_)
-      detail::throw_closed(what);
-    return *core_;
-  }
-
-  detail::channel_core<T>* core_;
-  unsigned id_;
+  [[nodiscard]] bool try_send(T& value) { return this->end("try_send").core().try_send(value); }
+  [[nodiscard]] bool try_send(T&& value) { return this->end("try_send").core().try_send(value); }
 };
 
 /// The receiving end of a channel; as `send_channel`.
 template <class T>
-class receive_channel {
+class receive_channel : public detail::channel_side<T, false> {
 public:
-  explicit receive_channel(detail::channel_core<T>& c) : core_(&c), id_(c.open_receiver()) {}
-  receive_channel(receive_channel&& other) noexcept
-    : core_(std::exchange(other.core_, nullptr)), id_(other.id_) {}
-  receive_channel& operator=(receive_channel&& other) noexcept {
-    std::swap(core_, other.core_);
-    std::swap(id_, other.id_);
-    return *this;
-  }
-  ~receive_channel() { close(); }
+  using detail::channel_side<T, false>::channel_side;
 
-  [[nodiscard]] receive_channel clone() const { return receive_channel(core("clone")); }
+  /// Another end of the same side. Throws `closed_resource_error`.
+  [[nodiscard]] receive_channel clone() const { return receive_channel(this->end("clone").core()); }
 
   /// The next value; nothing when all senders are gone and all is received:
   ///
@@ -103,48 +125,25 @@ public:
   ///
   /// A cancelled receive has taken nothing. A checkpoint. Throws
   /// `closed_resource_error`.
-  [[nodiscard]] auto next() { return detail::receive_op<T, true>(core("next"), id_); }
+  [[nodiscard]] auto next() { return detail::receive_op<T, true>(this->end("next")); }
 
   /// As `next`, but throws `end_of_channel` at the end. A checkpoint.
-  [[nodiscard]] auto receive() { return detail::receive_op<T, false>(core("receive"), id_); }
+  [[nodiscard]] auto receive() { return detail::receive_op<T, false>(this->end("receive")); }
 
   /// A value if there is one now. Not a checkpoint. Throws `end_of_channel`,
   /// `closed_resource_error`, `usage_error` on another loop.
-  [[nodiscard]] std::optional<T> try_receive() { return core("try_receive").try_receive(); }
+  [[nodiscard]] std::optional<T> try_receive() {
+    return this->end("try_receive").core().try_receive();
+  }
 
-  /// Waits for a value and takes up to `max` that are there; empty at the end. From
-  /// another loop than the channel's it takes one. A checkpoint.
+  /// Waits for a value and takes up to `max` that are there; empty at the end. A
+  /// checkpoint. Throws `closed_resource_error`.
   [[nodiscard]] task<std::vector<T>> receive_batch(std::size_t max) {
-    std::vector<T> batch;
-    if (max == 0)
-      co_return batch;
-    auto first = co_await next();
-    if (!first)
-      co_return batch;
-    batch.push_back(std::move(*first));
-    while (batch.size() < max && core_ && core_->home.is_here() && core_->anything_to_take())
-      batch.push_back(std::move(*core_->try_receive()));
+    std::vector<T> batch = co_await detail::receive_batch_op<T>(this->end("receive_batch"), max);
+    if (!batch.empty() && this->is_open())
+      this->end("receive_batch").core().take_more(batch, max);
     co_return batch;
   }
-
-  void close() noexcept {
-    if (core_)
-      std::exchange(core_, nullptr)->close_receiver(id_);
-  }
-
-  [[nodiscard]] detail::channel_statistics statistics() const {
-    return core("statistics").statistics();
-  }
-
-private:
-  detail::channel_core<T>& core(const char* what) const {
-    if (!core_)
-      detail::throw_closed(what);
-    return *core_;
-  }
-
-  detail::channel_core<T>* core_;
-  unsigned id_;
 };
 
 template <class T>
@@ -160,8 +159,10 @@ struct channel_ends {
 /// Throws `std::bad_alloc`. After Trio's memory channels.
 template <class T>
 [[nodiscard]] channel_ends<T> make_channel(std::size_t capacity) {
-  auto* core = new detail::channel_core<T>(capacity);
-  return {send_channel<T>(*core), receive_channel<T>(*core)};
+  auto core = std::make_unique<detail::channel_core<T>>(capacity);
+  send_channel<T> tx(*core);
+  auto& shared = *core.release(); // it is its ends' now
+  return {std::move(tx), receive_channel<T>(shared)};
 }
 
 /// A channel that grows without bound: a send never waits. Ask yourself what

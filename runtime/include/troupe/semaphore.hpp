@@ -57,14 +57,16 @@ public:
   /// Waits for a permit. A checkpoint.
   [[nodiscard]] auto acquire() noexcept { return acquire_op(*this); }
 
-  /// A permit if there is one now, else an empty one. Not a checkpoint.
+  /// A permit if there is one now, else an empty one. Not a checkpoint. Throws
+  /// `usage_error` on another loop.
   [[nodiscard]] permit try_acquire() {
     home_.check("a semaphore");
     return take() ? permit(*this) : permit();
   }
 
-  /// Adds a permit, beyond those that are given back. Throws `std::logic_error`
-  /// if that would exceed `max`. Not a checkpoint.
+  /// Adds a permit to those that there are, held ones included. Throws
+  /// `std::logic_error` if there are `max`, `usage_error` on another loop. Not a
+  /// checkpoint.
   void release();
 
 private:
@@ -99,7 +101,8 @@ private:
 
   detail::waiter_list waiters_;
   detail::home_loop home_;
-  std::size_t value_;
+  std::size_t value_; // of the permits, how many nobody has
+  std::size_t permits_;
   std::size_t max_;
 };
 

@@ -8,15 +8,16 @@
 
 namespace troupe {
 
-semaphore::semaphore(std::size_t initial, std::size_t max) : value_(initial), max_(max) {
+semaphore::semaphore(std::size_t initial, std::size_t max) : value_(initial), permits_(initial), max_(max) {
   if (initial > max)
     throw std::invalid_argument("troupe: a semaphore starts with more permits than its maximum");
 }
 
 void semaphore::release() {
   home_.check("a semaphore");
-  if (waiters_.empty() && value_ == max_)
+  if (permits_ == max_)
     throw std::logic_error("troupe: a semaphore was released beyond its maximum");
+  ++permits_;
   give_back();
 }
 

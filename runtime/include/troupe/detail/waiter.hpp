@@ -159,12 +159,13 @@ private:
 };
 
 /// The awaiting that all primitives share: `Op` says whether it can be had at
-/// once (`try_now`), and where to stand otherwise (`queue`).
-template <class Op>
-class [[nodiscard]] waiting_op : public waiter {
+/// once (`try_now`), and where to stand otherwise (`queue`); `Base` is what the
+/// operations of a queue have in common.
+template <class Op, class Base = waiter>
+class [[nodiscard]] waiting_op : public Base {
 public:
   using troupe_awaitable = void;
-  using waiter::waiter;
+  using Base::Base;
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
 
@@ -174,13 +175,13 @@ public:
     if (t.cancelled_at(h)) [[unlikely]]
       return true;
     auto& op = static_cast<Op&>(*this);
-    if (loop* home = op.home().seen_from(t.home(), waits_for())) [[unlikely]] {
-      travel(t, *home); // all that can throw
+    if (loop* home = op.home().seen_from(t.home(), this->waits_for())) [[unlikely]] {
+      this->travel(t, *home); // all that can throw
       t.wait(h, *this);
-      trip_->start();
+      this->trip_->start();
       return true;
     }
-    task_ = &t;
+    this->task_ = &t;
     if (op.try_now())
       return t.must_yield(h);
     op.queue().push_back(*this);
