@@ -204,7 +204,7 @@ public:
     return s;
   }
 
-  home_loop home{false}; // its ends may go anywhere: the loop that uses them first
+  home_loop home;
 
 private:
   friend send_op<T>;

@@ -17,10 +17,10 @@ namespace troupe::detail {
 /// tasks on other loops are carried out there, too, and their outcome is sent back.
 class home_loop {
 public:
-  /// `now`: that of the loop it is made on. Else, and outside of all loops, it is the
-  /// one that uses the primitive first.
-  explicit home_loop(bool now = true) noexcept {
-    if (loop* here = now ? loop::current() : nullptr)
+  /// That of the loop it is made on; outside of all loops, the one that uses the
+  /// primitive first.
+  home_loop() noexcept {
+    if (loop* here = loop::current())
       key_.store(here->key(), std::memory_order_relaxed);
   }
 
