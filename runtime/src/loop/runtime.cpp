@@ -39,8 +39,14 @@ class signal_watch {
 public:
   signal_watch(runtime& rt, duration limit) : runtime_(rt), limit_(limit) { wait(); }
 
-  /// Until `stop`.
-  void run() { io_.run(); }
+  /// Until `stop`. What there is no memory to say is not said; signals are still heard.
+  void run() noexcept {
+    while (!io_.stopped())
+      try {
+        io_.run();
+      } catch (...) { // NOLINT(bugprone-empty-catch)
+      }
+  }
   void stop() { io_.stop(); } // any thread
 
 private:
@@ -48,11 +54,11 @@ private:
     signals_.async_wait([this](const boost::system::error_code& error, int number) {
       if (error)
         return;
+      wait();
       if (number == SIGQUIT)
         std::cerr << dump_task_tree() << std::flush;
       else
         end(number);
-      wait();
     });
   }
 
