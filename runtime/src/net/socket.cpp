@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket.hpp"
 
+#include "poller.hpp"
+
 #include <troupe/error.hpp>
 #include <troupe/tcp.hpp>
 
@@ -18,16 +20,8 @@ owned_fd::~owned_fd() {
 }
 
 socket_state::socket_state(loop& home, owned_fd fd, std::string peer)
-  : home_(home), descriptor_(home.io()), peer_(std::move(peer)) {
-  watch(std::move(fd));
-}
-
-void socket_state::watch(owned_fd fd) {
-  boost::system::error_code error;
-  descriptor_.assign(fd.get(), error);
-  if (error)
-    throw std::system_error(error, "troupe: cannot watch a socket");
-  fd.release();
+  : home_(home), fd_(std::move(fd)), peer_(std::move(peer)) {
+  poller::of(home).watch(fd_.get(), *this);
 }
 
 std::string socket_state::local() {
@@ -40,53 +34,40 @@ std::string socket_state::local() {
 }
 
 void socket_state::close() noexcept {
-  boost::system::error_code ignored; // the descriptor is gone whatever close(2) says
-  descriptor_.close(ignored);
+  if (!open())
+    return;
+  poller::of(home_).forget(fd_.get());
+  fd_.reset(-1);
+  for (socket_op*& op : waiting_)
+    if (op) {
+      op->error_ = EBADF;
+      std::exchange(op, nullptr)->task_->wake();
+    }
 }
-
-void socket_state::renew() { watch(owned_fd(descriptor_.release())); }
 
 void socket_state::check(direction d, const char* what) const {
   if (loop::current() != &home_)
     throw usage_error(std::string("troupe: ") + what
                       + ": the socket belongs to another loop; it is used on the one that made it");
-  if (sides_[static_cast<unsigned>(d)].waiting)
+  if (waiting_[static_cast<unsigned>(d)])
     throw usage_error(std::string("troupe: ") + what
                       + ": another task is at it already, on the same socket");
 }
 
-void socket_state::arm(direction d) {
-  side& s = sides_[static_cast<unsigned>(d)];
-  if (s.armed)
-    return;
-  using descriptor = boost::asio::posix::stream_descriptor;
-  descriptor_.async_wait(d == direction::read ? descriptor::wait_read : descriptor::wait_write,
-                         [self = socket_ptr(this), d](const boost::system::error_code&) {
-                           loop& home = self->home_;
-                           self->ready(d);
-                           home.pump();
-                         });
-  s.armed = true;
+void socket_state::ready(std::uint32_t events) noexcept {
+  constexpr std::uint32_t broken = EPOLLERR | EPOLLHUP;
+  if (events & (EPOLLIN | EPOLLRDHUP | broken)) {
+    ended_ = ended_ || (events & EPOLLRDHUP);
+    drained_ = false;
+    retry(direction::read);
+  }
+  if (events & (EPOLLOUT | broken))
+    retry(direction::write);
 }
 
-void socket_state::ready(direction d) noexcept {
-  side& s = sides_[static_cast<unsigned>(d)];
-  s.armed = false;
-  drained = drained && d == direction::write;
-  socket_op* op = s.waiting;
-  if (!op)
-    return; // it was cancelled
-  if (!open()) {
-    op->error_ = EBADF;
-  } else if (!op->attempt()) {
-    try {
-      return arm(d);
-    } catch (...) {
-      op->error_ = ENOMEM;
-    }
-  }
-  s.waiting = nullptr;
-  op->task_->wake();
+void socket_state::retry(direction d) noexcept {
+  if (waiting(d) && waiting(d)->attempt())
+    std::exchange(waiting(d), nullptr)->task_->wake();
 }
 
 bool socket_op::failed(int cause) noexcept {

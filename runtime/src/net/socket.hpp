@@ -4,10 +4,10 @@
 #include <troupe/detail/loop.hpp>
 
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -35,50 +35,50 @@ private:
   int fd_;
 };
 
-/// A non-blocking descriptor on a loop. Asio only says when it is ready; the
-/// operations are system calls of ours. So a wait can be given up at any moment:
-/// Asio's handler refers to this object, never to a frame, and finds nobody.
+/// A non-blocking descriptor on a loop. The poller only says when it is ready; the
+/// operations are system calls of ours. So a wait can be given up at any moment.
 class socket_state
   : public boost::intrusive_ref_counter<socket_state, boost::thread_unsafe_counter> {
 public:
   socket_state(loop& home, owned_fd fd, std::string peer);
-  ~socket_state() = default;
+  socket_state(const socket_state&) = delete;
+  socket_state& operator=(const socket_state&) = delete;
+  ~socket_state() { close(); }
 
   [[nodiscard]] loop& home() const noexcept { return home_; }
-  [[nodiscard]] bool open() const noexcept { return descriptor_.is_open(); }
-  [[nodiscard]] int fd() noexcept { return open() ? descriptor_.native_handle() : -1; }
+  [[nodiscard]] bool open() const noexcept { return fd_.get() >= 0; }
+  [[nodiscard]] int fd() const noexcept { return fd_.get(); }
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
   [[nodiscard]] std::string local();
 
   /// Closes; a waiting operation fails with EBADF.
   void close() noexcept;
 
-  /// Forgets that the descriptor was once waited on for writing: the reactor would
-  /// go on reporting it.
-  void renew();
-
   /// Throws `usage_error` on another loop, or if a task waits in `d` already.
   void check(direction d, const char* what) const;
 
-  /// The last read has emptied the kernel's buffer: the next one will have to wait.
-  bool drained = false;
+  /// A read has got less than it had room for: the next one will have to wait, unless
+  /// the other side has ended, of which there is no further news.
+  void drained(bool yes) noexcept { drained_ = yes && !ended_; }
+  [[nodiscard]] bool drained() const noexcept { return drained_; }
+
+  /// The poller has news: `events` of epoll.
+  void ready(std::uint32_t events) noexcept;
 
 private:
   friend class socket_op;
 
-  void watch(owned_fd fd);
-  void arm(direction d);
-  void ready(direction d) noexcept;
-
-  struct side {
-    socket_op* waiting = nullptr;
-    bool armed = false; // Asio's handler is under way
-  };
+  void retry(direction d) noexcept;
+  [[nodiscard]] socket_op*& waiting(direction d) noexcept {
+    return waiting_[static_cast<unsigned>(d)];
+  }
 
   loop& home_;
-  boost::asio::posix::stream_descriptor descriptor_;
+  owned_fd fd_;
   std::string peer_;
-  side sides_[2];
+  socket_op* waiting_[2] = {};
+  bool drained_ = false;
+  bool ended_ = false;
 };
 
 using socket_ptr = boost::intrusive_ptr<socket_state>;
@@ -106,8 +106,7 @@ public:
     }
     if (!must_wait() && attempt())
       return task_->must_yield(h);
-    socket_.arm(direction_);
-    socket_.sides_[static_cast<unsigned>(direction_)].waiting = this;
+    socket_.waiting(direction_) = this;
     task_->wait(h, *this);
     return true;
   }
@@ -138,9 +137,8 @@ private:
   friend class socket_state;
 
   void leave() noexcept {
-    auto& side = socket_.sides_[static_cast<unsigned>(direction_)];
-    if (side.waiting == this)
-      side.waiting = nullptr;
+    if (socket_.waiting(direction_) == this)
+      socket_.waiting(direction_) = nullptr;
   }
 
   task_block* task_ = nullptr;

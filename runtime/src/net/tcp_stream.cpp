@@ -27,7 +27,7 @@ public:
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
 private:
-  [[nodiscard]] bool must_wait() const noexcept override { return socket_.drained; }
+  [[nodiscard]] bool must_wait() const noexcept override { return socket_.drained(); }
 
   bool attempt() noexcept override {
     ssize_t n;
@@ -37,7 +37,7 @@ private:
     if (n < 0)
       return failed(errno);
     count_ = static_cast<std::size_t>(n);
-    socket_.drained = count_ != 0 && count_ < into_.size();
+    socket_.drained(count_ != 0 && count_ < into_.size());
     return true;
   }
 
@@ -86,13 +86,16 @@ private:
     // Again when it was woken: says whether that was too early, and cannot wait for a
     // connection that nobody is making.
     started_ = true;
-    if (::connect(socket_.fd(), to_.data(), static_cast<socklen_t>(to_.size())) == 0)
+    int done;
+    do
+      done = ::connect(socket_.fd(), to_.data(), static_cast<socklen_t>(to_.size()));
+    while (done != 0 && errno == EINTR);
+    if (done == 0)
       return true;
     switch (errno) {
     case EISCONN: return true;
     case EINPROGRESS:
-    case EALREADY:
-    case EINTR: return failed(EAGAIN);
+    case EALREADY: return failed(EAGAIN);
     case EAGAIN: return failed(ENOBUFS); // out of routes, not a matter of waiting
     default: return failed(errno);
     }
@@ -270,10 +273,8 @@ task<tcp_stream> open_tcp_stream(std::string host, std::uint16_t port) {
     connect_op op(*s, to);
     co_await op;
     error = op.error();
-    if (error == 0) {
-      s->renew();
+    if (error == 0)
       co_return std::move(connecting);
-    }
   }
   const std::string where =
     addresses.size() == 1 ? to_text(addresses.front()) : host + ":" + std::to_string(port);

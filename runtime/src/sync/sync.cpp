@@ -8,7 +8,8 @@
 
 namespace troupe {
 
-semaphore::semaphore(std::size_t initial, std::size_t max) : value_(initial), permits_(initial), max_(max) {
+semaphore::semaphore(std::size_t initial, std::size_t max)
+  : value_(initial), permits_(initial), max_(max) {
   if (initial > max)
     throw std::invalid_argument("troupe: a semaphore starts with more permits than its maximum");
 }
