@@ -98,7 +98,8 @@ public:
     return detail::send_op<T>(this->end("send"), std::move(value));
   }
 
-  /// Sends a `T` made of `args`: `co_await tx.emplace(1, "text")`. As `send` in all else.
+  /// Sends a `T` made of `args`: `co_await tx.emplace(1, "text")`. A checkpoint, and as
+  /// `send` in all else.
   template <class... Args>
   [[nodiscard]] auto emplace(Args&&... args) {
     return detail::send_op<T>(this->end("emplace"), T(std::forward<Args>(args)...));
