@@ -254,6 +254,13 @@ BOOST_AUTO_TEST_CASE(stream_is_for_its_own_loop) {
         &listener);
       co_return;
     });
+    tcp_stream client = co_await open_tcp_stream("127.0.0.1", listener.port());
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_on(
+        1, [](tcp_stream* s) -> task<> { BOOST_CHECK_THROW(co_await s->close(), usage_error); },
+        &client);
+      co_return;
+    });
   });
 }
 

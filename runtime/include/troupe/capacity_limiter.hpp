@@ -34,7 +34,8 @@ public:
   /// Waits for a token. A checkpoint.
   [[nodiscard]] auto acquire() noexcept { return acquire_op(*this); }
 
-  /// A token if there is one now, else an empty one. Not a checkpoint.
+  /// A token if there is one now, else an empty one. Not a checkpoint. Throws
+  /// `usage_error` on another loop.
   [[nodiscard]] token try_acquire() {
     home_.check("a capacity_limiter");
     return take() ? token(*this) : token();

@@ -23,7 +23,8 @@ public:
   /// Waits for the lock: `auto guard = co_await m.lock();`. A checkpoint.
   [[nodiscard]] auto lock() noexcept { return lock_op(*this); }
 
-  /// The lock if it is free now, else an empty guard. Not a checkpoint.
+  /// The lock if it is free now, else an empty guard. Not a checkpoint. Throws
+  /// `usage_error` on another loop.
   [[nodiscard]] guard try_lock() {
     home_.check("a mutex");
     return take() ? guard(*this) : guard();

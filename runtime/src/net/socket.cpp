@@ -45,10 +45,14 @@ void socket_state::close() noexcept {
     }
 }
 
-void socket_state::check(direction d, const char* what) const {
+void socket_state::check_loop(const char* what) const {
   if (loop::current() != &home_)
     throw usage_error(std::string("troupe: ") + what
                       + ": the socket belongs to another loop; it is used on the one that made it");
+}
+
+void socket_state::check(direction d, const char* what) const {
+  check_loop(what);
   if (waiting_[static_cast<unsigned>(d)])
     throw usage_error(std::string("troupe: ") + what
                       + ": another task is at it already, on the same socket");

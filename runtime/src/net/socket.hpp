@@ -54,7 +54,10 @@ public:
   /// Closes; a waiting operation fails with EBADF.
   void close() noexcept;
 
-  /// Throws `usage_error` on another loop, or if a task waits in `d` already.
+  /// Throws `usage_error` on another loop.
+  void check_loop(const char* what) const;
+
+  /// As above, and if a task waits in `d` already.
   void check(direction d, const char* what) const;
 
   /// A read has got less than it had room for: the next one will have to wait, unless

@@ -239,8 +239,10 @@ task<> tcp_stream::send_eof() {
 }
 
 task<> tcp_stream::close() {
-  if (socket_)
+  if (socket_) {
+    socket_->check_loop("close");
     socket_->close();
+  }
   co_return;
 }
 
