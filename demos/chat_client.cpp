@@ -22,7 +22,7 @@ task<> say(stream& server, const std::vector<std::string>& lines) {
 }
 
 task<> show(stream& server) {
-  line_reader lines(server);
+  buffered_reader lines(server);
   while (const auto line = co_await lines.read_line())
     std::cout << *line << std::endl;
 }

@@ -322,7 +322,7 @@ private:
   }
 
   troupe::task<> read() {
-    troupe::line_reader lines(peer_, line_limit);
+    troupe::buffered_reader lines(peer_, line_limit);
     tell("* welcome! what is your nick name?");
     for (;;) {
       bool too_long = false;
@@ -331,7 +331,7 @@ private:
         if (!line || *line == "/quit")
           break;
         co_await obey(*line);
-      } catch (const troupe::line_too_long& e) {
+      } catch (const troupe::limit_overrun& e) {
         tell("* the line was dropped: more than " + std::to_string(e.limit()) + " bytes");
         too_long = true;
       }

@@ -41,7 +41,7 @@ task<> connected(tcp_stream& accepted, registry& all) {
   all[self->peer()] = self;
   std::cout << "new connection from " << self->peer() << std::endl;
 
-  line_reader lines(*self, 1000);
+  buffered_reader lines(*self, 1000);
   while (const auto line = co_await lines.read_line()) {
     if (*line == "list") {
       std::string names;

@@ -14,7 +14,8 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/troupe-config-version.cma
   COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/troupe-config.cmake
               ${PROJECT_BINARY_DIR}/troupe-config-version.cmake
-              runtime/cmake/FindCAF.cmake DESTINATION ${_package_dir})
+              runtime/cmake/FindCAF.cmake runtime/cmake/FindCares.cmake
+        DESTINATION ${_package_dir})
 
 # The .pc file sits in <prefix>/<libdir>/pkgconfig and finds the rest from there.
 string(REGEX REPLACE "[^/]+" ".." _up "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
@@ -37,7 +38,7 @@ set(CPACK_PACKAGE_CONTACT "The troupe authors <troupe@localhost>")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 # CAF's next versions have another ABI. Asio is compiled in: no public header needs it.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS 
-    "libcaf-dev (>= 0.17.6), libcaf-dev (<< 0.18), libboost1.81-dev")
+    "libcaf-dev (>= 0.17.6), libcaf-dev (<< 0.18), libboost1.81-dev, libc-ares-dev (>= 1.18)")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ${BUILD_SHARED_LIBS})
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 include(CPack)

@@ -485,7 +485,7 @@ BOOST_AUTO_TEST_CASE(p04_p05_tcp) {
       struct state {
         std::optional<tcp_listener> listener;
         std::optional<tcp_stream> here, there;
-        std::optional<line_reader> lines;
+        std::optional<buffered_reader> lines;
       };
       auto s = std::make_shared<state>();
       trial t;
@@ -513,13 +513,13 @@ BOOST_AUTO_TEST_CASE(p04_p05_tcp) {
        const std::vector<std::byte> much(50'000'000);
        co_await s.here->write_all(much);
      })},
-    {"line_reader::read_line", true,
+    {"buffered_reader::read_line", true,
      with_peer([](auto& s) -> task<> { static_cast<void>(co_await s.lines->read_line()); })},
-    {"line_reader::skip_line", true,
+    {"buffered_reader::skip_line", true,
      with_peer([](auto& s) -> task<> { static_cast<void>(co_await s.lines->skip_line()); })},
     {"serve_tcp", true, with_peer([](auto&) -> task<> {
        const tcp_handler handler = [](tcp_stream&) -> task<> { co_return; };
-       const serve_options local{.address = "127.0.0.1"};
+       const serve_options local{.listen = {.address = "127.0.0.1"}};
        co_await serve_tcp(handler, 0, local);
      })},
     {"serve_listener", true, with_peer([](auto& s) -> task<> {

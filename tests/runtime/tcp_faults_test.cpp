@@ -71,7 +71,7 @@ task<> echo(stream& peer) {
 }
 
 task<> echo_lines(stream& peer) {
-  line_reader lines(peer, 100);
+  buffered_reader lines(peer, 100);
   while (const auto line = co_await lines.read_line())
     co_await peer.write_all(*line + "\n");
 }

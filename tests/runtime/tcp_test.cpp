@@ -190,7 +190,7 @@ BOOST_AUTO_TEST_CASE(unknown_host_is_named) {
     try {
       co_await open_tcp_stream("no such host", 1);
       BOOST_ERROR("connected");
-    } catch (const host_not_found& e) {
+    } catch (const name_not_found& e) {
       BOOST_TEST(std::string(e.what()).starts_with("cannot find no such host: "));
     }
   });
@@ -264,9 +264,9 @@ BOOST_AUTO_TEST_CASE(stream_is_for_its_own_loop) {
   });
 }
 
-BOOST_AUTO_TEST_CASE(line_reader_splits_limits_and_loses_nothing) {
+BOOST_AUTO_TEST_CASE(buffered_reader_splits_limits_and_loses_nothing) {
   with_pair([](tcp_stream& client, tcp_stream& server) -> task<> {
-    line_reader lines(server, 5);
+    buffered_reader lines(server, 5);
     co_await client.write_all("a\r\n\nfghij\r\nhal");
     BOOST_TEST(*co_await lines.read_line() == "a");
     BOOST_TEST(*co_await lines.read_line() == "");
@@ -284,7 +284,7 @@ BOOST_AUTO_TEST_CASE(line_reader_splits_limits_and_loses_nothing) {
       try {
         co_await lines.read_line();
         BOOST_ERROR("a line beyond the limit");
-      } catch (const line_too_long& e) {
+      } catch (const limit_overrun& e) {
         BOOST_TEST(e.limit() == 5U);
         BOOST_TEST(e.what() == "troupe: a line is longer than the limit of 5 bytes");
       }

@@ -7,11 +7,16 @@
 
 namespace troupe {
 
-/// Something with a network address has failed. `what()` names the operation, the
-/// address and the cause: "cannot connect to 127.0.0.1:9011: Connection refused".
+/// Something with an address (of the network, of a pipe) has failed. `what()` names the
+/// operation, the address and the cause: "cannot connect to 127.0.0.1:9011: Connection
+/// refused".
+///
+/// `as_outcome` gives the failures of a call as values instead.
 class net_error : public std::system_error {
 public:
-  net_error(std::error_code cause, std::string_view operation, std::string_view address);
+  /// `details` are said after the address, in brackets.
+  net_error(std::error_code cause, std::string_view operation, std::string_view address,
+            std::string_view details = {});
 
   /// What was tried: "connect to", "listen on", "read from" ...
   [[nodiscard]] const std::string& operation() const noexcept { return operation_; }
@@ -36,6 +41,12 @@ public:
   using net_error::net_error;
 };
 
+/// The connection was given up on this side, by the system, or before it was accepted.
+class connection_aborted : public net_error {
+public:
+  using net_error::net_error;
+};
+
 /// Something was written to a connection that the other side has closed, or
 /// after `send_eof`.
 class broken_pipe : public net_error {
@@ -43,20 +54,40 @@ public:
   using net_error::net_error;
 };
 
-/// The port is taken by another program.
+/// The other side did not answer in time: to a connection request, to data that the system
+/// has sent again and again, or to a `heartbeat`.
+class connection_timeout : public net_error {
+public:
+  using net_error::net_error;
+};
+
+/// The other side has ended its direction where more had to come.
+class end_of_stream : public net_error {
+public:
+  end_of_stream(std::string_view operation, std::string_view address,
+                std::string_view details = {});
+};
+
+/// The port, or the path, is taken by another program.
 class address_in_use : public net_error {
 public:
   using net_error::net_error;
 };
 
-/// The other side, or the way to it, does not answer.
+/// This machine does not have the address.
+class address_not_available : public net_error {
+public:
+  using net_error::net_error;
+};
+
+/// There is no way to the other side.
 class host_unreachable : public net_error {
 public:
   using net_error::net_error;
 };
 
-/// The name has no address, or the resolver does not answer.
-class host_not_found : public net_error {
+/// The name has no address, or nobody says which.
+class name_not_found : public net_error {
 public:
   using net_error::net_error;
 };
@@ -67,13 +98,31 @@ public:
   using net_error::net_error;
 };
 
+/// A datagram was longer than what can be sent at once.
+class message_too_long : public net_error {
+public:
+  using net_error::net_error;
+};
+
 /// This side has closed the stream or the listener, perhaps while a task waited.
 class stream_closed : public net_error {
 public:
   using net_error::net_error;
 };
 
+/// What has no number in the system.
+enum class stream_errc { end_of_stream = 1 };
+
+[[nodiscard]] const std::error_category& stream_category() noexcept;
+[[nodiscard]] inline std::error_code make_error_code(stream_errc e) noexcept {
+  return {static_cast<int>(e), stream_category()};
+}
+
 /// Throws the type above that fits the `errno` value `cause`, else `net_error`.
-[[noreturn]] void throw_net_error(int cause, std::string_view operation, std::string_view address);
+[[noreturn]] void throw_net_error(int cause, std::string_view operation, std::string_view address,
+                                  std::string_view details = {});
 
 } // namespace troupe
+
+template <>
+struct std::is_error_code_enum<troupe::stream_errc> : std::true_type {};

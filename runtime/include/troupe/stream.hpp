@@ -1,16 +1,25 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/clock.hpp>
 #include <troupe/task.hpp>
 
 #include <cstddef>
-#include <optional>
+#include <cstdint>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
 namespace troupe {
+
+/// What has gone through a stream so far.
+struct stream_statistics {
+  std::uint64_t bytes_read = 0;
+  std::uint64_t bytes_written = 0;
+  time_point opened = {};
+  time_point last_read = {};    ///< of at least a byte; as `opened` if there was none
+  time_point last_written = {}; ///< as above
+};
 
 /// An ordered channel of bytes in both directions: what a service is written on,
 /// so that it runs on TCP as well as on anything else that implements this.
@@ -18,6 +27,9 @@ namespace troupe {
 /// One task may read while another writes; two that read (or write) at the same
 /// time are a mistake, `usage_error`. A stream belongs to the loop that made it
 /// and throws `usage_error` elsewhere. The destructor closes without waiting.
+///
+/// Reading by lines, by length or up to a mark is `buffered_reader`; many small
+/// writes are `buffered_writer`; writes that must not wait are `queued_writer`.
 class stream {
 public:
   stream(const stream&) = delete;
@@ -44,12 +56,17 @@ public:
     return write_all(std::as_bytes(std::span(text)));
   }
 
+  /// Writes all `parts`, one after the other, as if they were one: a head and a body
+  /// need not be copied together. A checkpoint, as above. The list of parts, too,
+  /// must live until the call returns.
+  [[nodiscard]] virtual task<> write_all(std::span<const std::span<const std::byte>> parts);
+
   /// Ends this direction: the other side reads up to here, and then 0. Reading
-  /// goes on. Not a checkpoint on TCP.
+  /// goes on. Not a checkpoint on a socket.
   [[nodiscard]] virtual task<> send_eof() = 0;
 
   /// Closes both directions; what was written still arrives. A task that waits in
-  /// this stream gets `stream_closed`. Idempotent. Not a checkpoint on TCP.
+  /// this stream gets `stream_closed`. Idempotent. Not a checkpoint on a socket.
   [[nodiscard]] virtual task<> close() = 0;
 
   /// Closes at once and drops what has not been sent yet: for a peer that is not
@@ -60,60 +77,13 @@ public:
   [[nodiscard]] virtual std::string peer() const = 0;
   [[nodiscard]] virtual std::string local() const = 0;
 
+  /// What has gone through so far, also after the end.
+  [[nodiscard]] virtual stream_statistics statistics() const = 0;
+
 protected:
   stream() = default;
   stream(stream&&) = default;
   stream& operator=(stream&&) = default;
-};
-
-/// A line was longer than the limit. The message names the limit.
-class line_too_long : public std::runtime_error {
-public:
-  explicit line_too_long(std::size_t limit);
-  [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
-
-private:
-  std::size_t limit_;
-};
-
-/// Reads a stream line by line, with a bound on what it keeps.
-///
-/// Nothing that was read from the stream is lost when a call is cancelled: the
-/// next one goes on with it.
-class line_reader {
-public:
-  /// `limit`: the longest line, in bytes, the line end not counted.
-  explicit line_reader(stream& from, std::size_t limit = 65536) noexcept
-    : from_(&from), limit_(limit) {}
-
-  /// The next line, without its "\n" or "\r\n"; nothing at the end of the stream.
-  /// What follows the last line end counts as a line if it is not empty.
-  ///
-  /// Throws `line_too_long`, and will again: `skip_line` passes over the line; and
-  /// what `read_some` throws. A checkpoint, unless a whole line is there already.
-  [[nodiscard]] task<std::optional<std::string>> read_line();
-
-  /// Passes over what is left of the current line, however long. Gives false at
-  /// the end of the stream. A checkpoint as `read_line`.
-  [[nodiscard]] task<bool> skip_line();
-
-  /// What was read from the stream and is not yet given out.
-  [[nodiscard]] std::string_view buffered() const noexcept {
-    return std::string_view(buffer_).substr(begin_);
-  }
-
-  [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
-
-private:
-  task<bool> fill();
-  std::string take(std::size_t length, std::size_t line_end);
-
-  stream* from_;
-  std::size_t limit_;
-  std::string buffer_;
-  std::size_t begin_ = 0;    // what is before was given out
-  std::size_t searched_ = 0; // from begin_: no line end in here
-  bool ended_ = false;
 };
 
 } // namespace troupe

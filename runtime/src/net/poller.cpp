@@ -42,19 +42,30 @@ poller::poller(boost::asio::execution_context& io)
 
 poller& poller::of(loop& home) { return boost::asio::use_service<poller>(home.io()); }
 
-void poller::watch(int fd, socket_state& s) {
+void poller::watch(loop& home, int fd, poll_target& target, std::uint32_t events) {
   if (!armed_)
-    arm(s.home());
+    arm(home);
   epoll_event what{};
-  what.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-  what.data.ptr = &s;
-  if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, fd, &what) != 0)
+  what.events = events;
+  what.data.ptr = &target;
+  // a regular file cannot be watched; it is always ready
+  if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, fd, &what) != 0 && errno != EPERM)
     throw std::system_error(errno, std::system_category(), "troupe: cannot watch a socket");
 }
 
-void poller::forget(int fd) noexcept {
+void poller::watch_for(int fd, poll_target& target, std::uint32_t events) noexcept {
+  epoll_event what{};
+  what.events = events;
+  what.data.ptr = &target;
+  ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_MOD, fd, &what);
+}
+
+void poller::forget(int fd, const poll_target& target) noexcept {
   epoll_event ignored{};
   ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, fd, &ignored);
+  for (epoll_event& e : coming_)
+    if (e.data.ptr == &target)
+      e.data.ptr = nullptr;
 }
 
 void poller::shutdown() {
@@ -78,9 +89,10 @@ void poller::poll(loop& home) noexcept {
   std::array<epoll_event, 128> events;
   const int n = ::epoll_wait(epoll_.native_handle(), events.data(), events.size(), 0);
   arm(home);
-  for (int i = 0; i < n; ++i)
-    static_cast<socket_state*>(events[static_cast<std::size_t>(i)].data.ptr)
-      ->ready(events[static_cast<std::size_t>(i)].events);
+  coming_ = std::span(events).first(n < 0 ? 0 : static_cast<std::size_t>(n));
+  for (; !coming_.empty(); coming_ = coming_.subspan(1))
+    if (auto* target = static_cast<poll_target*>(coming_.front().data.ptr))
+      target->ready(coming_.front().events);
   home.pump();
 }
 

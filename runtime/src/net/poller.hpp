@@ -9,17 +9,28 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 
 namespace troupe::detail {
 
 class loop;
-class socket_state;
+
+/// Who hears of a descriptor.
+class poll_target {
+public:
+  /// `events` of epoll have come. On the loop; no task runs meanwhile.
+  virtual void ready(std::uint32_t events) noexcept = 0;
+
+protected:
+  ~poll_target() = default;
+};
 
 /// The sockets of a loop, which waits for all of them at once: an epoll set that Asio
 /// watches as one descriptor. A wait in Asio itself is a system call for each wait
 /// (`epoll_ctl`); here it is one for as many sockets as are ready together.
 ///
-/// Edges only: a socket is tried before it is waited for.
+/// Edges only, if nothing else is asked for: a socket is tried before it is waited for.
 class poller final : public boost::asio::execution_context::service {
 public:
   using key_type = poller;
@@ -31,11 +42,16 @@ public:
   /// That of `home`; made when first asked for.
   [[nodiscard]] static poller& of(loop& home);
 
-  /// From now on `s.ready` hears of `fd`. Throws `std::system_error`.
-  void watch(int fd, socket_state& s);
+  static constexpr std::uint32_t edges = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 
-  /// Before `fd` is closed.
-  void forget(int fd) noexcept;
+  /// From now on `target` hears of `events` of `fd`. Throws `std::system_error`.
+  void watch(loop& home, int fd, poll_target& target, std::uint32_t events = edges);
+
+  /// From now on of these instead.
+  void watch_for(int fd, poll_target& target, std::uint32_t events) noexcept;
+
+  /// Before `fd` is closed. `target` hears nothing any more.
+  void forget(int fd, const poll_target& target) noexcept;
 
 private:
   void shutdown() override;
@@ -48,6 +64,7 @@ private:
   struct in_place;
 
   boost::asio::posix::stream_descriptor epoll_;
+  std::span<epoll_event> coming_; // got from the set, not told yet
   bool armed_ = false;
 };
 

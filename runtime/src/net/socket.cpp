@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket.hpp"
 
-#include "poller.hpp"
-
 #include <troupe/error.hpp>
+#include <troupe/net_error.hpp>
 #include <troupe/tcp.hpp>
 
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <limits>
 
 namespace troupe::detail {
 
@@ -19,24 +24,43 @@ owned_fd::~owned_fd() {
     ::close(fd_);
 }
 
-socket_state::socket_state(loop& home, owned_fd fd, std::string peer)
-  : home_(home), fd_(std::move(fd)), peer_(std::move(peer)) {
-  poller::of(home).watch(fd_.get(), *this);
+socket_state::socket_state(loop& home, owned_fd fd, std::string peer, descriptor_kind kind)
+  : home_(home), fd_(std::move(fd)), peer_(std::move(peer)), kind_(kind) {
+  poller::of(home).watch(home, fd_.get(), *this);
+  statistics_.opened = statistics_.last_read = statistics_.last_written = home.now();
 }
 
-std::string socket_state::local() {
-  endpoint e;
-  auto size = static_cast<socklen_t>(e.capacity());
-  if (!open() || ::getsockname(fd(), e.data(), &size) != 0)
+socket_address socket_state::local_address() const noexcept {
+  socket_address a;
+  socklen_t size = socket_address::capacity;
+  if (open() && ::getsockname(fd(), a.data(), &size) == 0)
+    a.size(size);
+  return a;
+}
+
+std::string socket_state::local() const {
+  if (!open())
     return "closed";
-  e.resize(size);
-  return to_text(e);
+  return kind_ == descriptor_kind::pipe ? "pipe" : local_address().text();
+}
+
+bool socket_state::would_not_block(short events) const noexcept {
+  pollfd p{fd(), events, 0};
+  if (::poll(&p, 1, 0) > 0)
+    return true;
+  errno = EAGAIN;
+  return false;
+}
+
+/// A pipe that says it can be written to has room for this much.
+std::size_t socket_state::write_room() const noexcept {
+  return blocking_ ? PIPE_BUF : std::numeric_limits<std::size_t>::max();
 }
 
 void socket_state::close() noexcept {
   if (!open())
     return;
-  poller::of(home_).forget(fd_.get());
+  poller::of(home_).forget(fd_.get(), *this);
   fd_.reset(-1);
   for (socket_op*& op : waiting_)
     if (op) {
@@ -81,23 +105,49 @@ bool socket_op::failed(int cause) noexcept {
   return true;
 }
 
-std::string to_text(const endpoint& e) {
-  auto address = e.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped())
-    address = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
-  const std::string port = std::to_string(e.port());
-  return address.is_v6() ? "[" + address.to_string() + "]:" + port
-                         : address.to_string() + ":" + port;
-}
-
 loop& require_loop(const char* what) {
   if (loop* l = loop::current())
     return *l;
   throw usage_error(std::string("troupe: ") + what + " was called outside of a task");
 }
 
-int make_socket(int family) noexcept {
-  return ::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+int make_socket(int family, int type) noexcept {
+  return ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+bool is_numeric(const std::string& host) noexcept {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  if (host.empty() || ::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0)
+    return false;
+  ::freeaddrinfo(found);
+  return true;
+}
+
+socket_ptr adopt(loop& home, owned_fd fd, std::string name) {
+  struct stat what {};
+  if (::fstat(fd.get(), &what) != 0)
+    throw_net_error(errno, "use descriptor", std::to_string(fd.get()));
+  const int flags = ::fcntl(fd.get(), F_GETFL);
+  auto kind = descriptor_kind::pipe;
+  if (S_ISSOCK(what.st_mode)) {
+    socket_address peer;
+    socklen_t size = socket_address::capacity;
+    if (::getpeername(fd.get(), peer.data(), &size) == 0)
+      peer.size(size);
+    int type = 0;
+    socklen_t length = sizeof type;
+    ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &length);
+    const bool ip = peer.is_ipv4() || peer.is_ipv6();
+    kind = ip && type == SOCK_STREAM ? descriptor_kind::tcp : descriptor_kind::socket;
+    if (name.empty())
+      name = peer.text();
+  } else if (name.empty())
+    name = "descriptor " + std::to_string(fd.get());
+  if (!(flags & O_NONBLOCK) && ::fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0)
+    throw_net_error(errno, "use", name);
+  return new socket_state(home, std::move(fd), std::move(name), kind);
 }
 
 } // namespace troupe::detail

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <troupe/detail/loop.hpp>
+#include "poller.hpp"
 
-#include <boost/asio/ip/tcp.hpp>
+#include <troupe/detail/loop.hpp>
+#include <troupe/socket_address.hpp>
+#include <troupe/stream.hpp>
+
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
@@ -14,9 +17,16 @@
 namespace troupe::detail {
 
 class socket_op;
-using endpoint = boost::asio::ip::tcp::endpoint;
 
 enum class direction : unsigned { read, write };
+
+/// What system calls a descriptor takes.
+enum class descriptor_kind : std::uint8_t {
+  tcp,    ///< `recv` and `send`; that a read gives less than there is room for says that
+          ///< there is no more
+  socket, ///< `recv` and `send`
+  pipe,   ///< `read` and `write`; terminals and files as well
+};
 
 /// A descriptor that is closed if nobody takes it.
 class owned_fd {
@@ -37,10 +47,13 @@ private:
 
 /// A non-blocking descriptor on a loop. The poller only says when it is ready; the
 /// operations are system calls of ours. So a wait can be given up at any moment.
-class socket_state
-  : public boost::intrusive_ref_counter<socket_state, boost::thread_unsafe_counter> {
+class socket_state final
+  : public poll_target,
+    public boost::intrusive_ref_counter<socket_state, boost::thread_unsafe_counter> {
 public:
-  socket_state(loop& home, owned_fd fd, std::string peer);
+  /// Throws `std::system_error`.
+  socket_state(loop& home, owned_fd fd, std::string peer,
+               descriptor_kind kind = descriptor_kind::socket);
   socket_state(const socket_state&) = delete;
   socket_state& operator=(const socket_state&) = delete;
   ~socket_state() { close(); }
@@ -48,8 +61,11 @@ public:
   [[nodiscard]] loop& home() const noexcept { return home_; }
   [[nodiscard]] bool open() const noexcept { return fd_.get() >= 0; }
   [[nodiscard]] int fd() const noexcept { return fd_.get(); }
+  [[nodiscard]] descriptor_kind kind() const noexcept { return kind_; }
   [[nodiscard]] const std::string& peer() const noexcept { return peer_; }
-  [[nodiscard]] std::string local();
+  void peer(std::string name) noexcept { peer_ = std::move(name); }
+  [[nodiscard]] std::string local() const;
+  [[nodiscard]] socket_address local_address() const noexcept; ///< empty if there is none
 
   /// Closes; a waiting operation fails with EBADF.
   void close() noexcept;
@@ -65,12 +81,36 @@ public:
   void drained(bool yes) noexcept { drained_ = yes && !ended_; }
   [[nodiscard]] bool drained() const noexcept { return drained_; }
 
-  /// The poller has news: `events` of epoll.
-  void ready(std::uint32_t events) noexcept;
+  void ready(std::uint32_t events) noexcept override;
+
+  /// The descriptor is shared with other programs and must stay blocking: it is asked
+  /// each time whether a call would block.
+  void stays_blocking() noexcept { blocking_ = true; }
+
+  /// Whether a call that waits for `events` (of poll) would not block; else `errno` is EAGAIN.
+  [[nodiscard]] bool may_proceed(short events) const noexcept {
+    return !blocking_ || would_not_block(events);
+  }
+
+  /// How much may be written at once.
+  [[nodiscard]] std::size_t write_room() const noexcept;
+
+  void has_read(std::size_t bytes) noexcept {
+    if (bytes == 0)
+      return;
+    statistics_.bytes_read += bytes;
+    statistics_.last_read = home_.now();
+  }
+  void has_written(std::size_t bytes) noexcept {
+    statistics_.bytes_written += bytes;
+    statistics_.last_written = home_.now();
+  }
+  [[nodiscard]] const stream_statistics& statistics() const noexcept { return statistics_; }
 
 private:
   friend class socket_op;
 
+  [[nodiscard]] bool would_not_block(short events) const noexcept;
   void retry(direction d) noexcept;
   [[nodiscard]] socket_op*& waiting(direction d) noexcept {
     return waiting_[static_cast<unsigned>(d)];
@@ -80,8 +120,11 @@ private:
   owned_fd fd_;
   std::string peer_;
   socket_op* waiting_[2] = {};
+  stream_statistics statistics_;
+  descriptor_kind kind_;
   bool drained_ = false;
   bool ended_ = false;
+  bool blocking_ = false;
 };
 
 using socket_ptr = boost::intrusive_ptr<socket_state>;
@@ -149,13 +192,17 @@ private:
   int error_ = 0;
 };
 
-/// "127.0.0.1:80", "[::1]:80".
-[[nodiscard]] std::string to_text(const endpoint& e);
-
 /// The loop of this thread; throws `usage_error` that names `what`.
 [[nodiscard]] loop& require_loop(const char* what);
 
 /// A non-blocking socket that is not inherited, or -1 and `errno`.
-[[nodiscard]] int make_socket(int family) noexcept;
+[[nodiscard]] int make_socket(int family, int type) noexcept;
+
+/// Whether `host` is an address and not a name.
+[[nodiscard]] bool is_numeric(const std::string& host) noexcept;
+
+/// Whatever `fd` is, on `home`. Called `name` in errors, or by its address if that is empty.
+/// Throws `net_error`.
+[[nodiscard]] socket_ptr adopt(loop& home, owned_fd fd, std::string name);
 
 } // namespace troupe::detail

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "socket.hpp"
+#include "listen.hpp"
 
-#include <troupe/error.hpp>
 #include <troupe/tcp.hpp>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -15,80 +15,55 @@ namespace {
 
 using namespace detail;
 
-class accept_op final : public socket_op {
-public:
-  explicit accept_op(socket_state& s) noexcept : socket_op(s, direction::read) {}
-  [[nodiscard]] const char* waits_for() const noexcept override { return "a connection"; }
-  [[nodiscard]] const endpoint& peer() const noexcept { return peer_; }
-  [[nodiscard]] owned_fd take() noexcept { return std::move(fd_); }
-
-private:
-  bool attempt() noexcept override {
-    for (;;) {
-      auto size = static_cast<socklen_t>(peer_.capacity());
-      const int fd = ::accept4(socket_.fd(), peer_.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
-      if (fd >= 0) {
-        fd_.reset(fd);
-        peer_.resize(size);
-        return true;
-      }
-      switch (errno) {
-      case EINTR:
-      case ECONNABORTED: // the client has left before it was accepted
-      case EPROTO:
-      case EPERM: continue;
-      default: return failed(errno);
-      }
-    }
-  }
-
-  endpoint peer_;
-  owned_fd fd_{-1};
-};
-
-/// A listening socket, or -1 and `errno`.
-int listen_on(const endpoint& at, int backlog, bool dual) noexcept {
-  const int fd = make_socket(at.protocol().family());
-  if (fd < 0)
-    return -1;
-  const int on = 1;
-  const int off = 0;
-  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (at.address().is_v6())
-    ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, dual ? &off : &on, sizeof on);
-  if (::bind(fd, at.data(), static_cast<socklen_t>(at.size())) == 0 && ::listen(fd, backlog) == 0)
+/// A listening socket, or an empty descriptor and `errno`. What is set here is inherited by
+/// the connections.
+owned_fd listen_on(const socket_address& at, const listen_options& options, bool dual) noexcept {
+  owned_fd fd(make_socket(at.family(), SOCK_STREAM));
+  if (fd.get() < 0)
     return fd;
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return -1;
+  const auto set = [&fd](int level, int option, int value) {
+    return ::setsockopt(fd.get(), level, option, &value, sizeof value) == 0;
+  };
+  set(SOL_SOCKET, SO_REUSEADDR, 1);
+  set(SOL_SOCKET, SO_KEEPALIVE, options.keepalive ? 1 : 0);
+  set(IPPROTO_TCP, TCP_NODELAY, options.no_delay ? 1 : 0);
+  if (at.is_ipv6())
+    set(IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1);
+  if ((options.reuse_port && !set(SOL_SOCKET, SO_REUSEPORT, 1))
+      || ::bind(fd.get(), at.data(), at.size()) != 0 || ::listen(fd.get(), options.backlog) != 0) {
+    const int error = errno;
+    fd.reset(-1);
+    errno = error;
+  }
+  return fd;
 }
 
 } // namespace
 
-tcp_listener::tcp_listener(std::uint16_t port, const listen_options& options) {
-  loop& home = require_loop("tcp_listener");
-  endpoint at(boost::asio::ip::tcp::v6(), port);
-  int fd = -1;
-  if (options.address.empty()) {
-    fd = listen_on(at, options.backlog, true);
-    if (fd < 0 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) { // no IPv6 here
-      at = endpoint(boost::asio::ip::tcp::v4(), port);
-      fd = listen_on(at, options.backlog, false);
-    }
-  } else {
-    boost::system::error_code error;
-    at = endpoint(boost::asio::ip::make_address(options.address, error), port);
-    if (error)
-      throw_net_error(EINVAL, "listen on", options.address + " (not a numeric address)");
-    fd = listen_on(at, options.backlog, false);
-  }
-  const int error = errno;
-  owned_fd owned(fd);
-  if (fd < 0)
-    throw_net_error(error, "listen on", to_text(at));
-  socket_ = new socket_state(home, std::move(owned), to_text(at));
+tcp_listener::tcp_listener(detail::socket_state& socket) noexcept : socket_(&socket) {
   intrusive_ptr_add_ref(socket_);
+}
+
+tcp_listener::tcp_listener(std::uint16_t port, const listen_options& options) : socket_(nullptr) {
+  loop& home = require_loop("tcp_listener");
+  socket_address at = options.address.empty() ? socket_address::any_ipv6(port)
+                                              : socket_address(options.address, port);
+  owned_fd fd = listen_on(at, options, options.address.empty());
+  if (options.address.empty() && fd.get() < 0
+      && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) { // no IPv6 here
+    at = socket_address::any_ipv4(port);
+    owned_fd ipv4 = listen_on(at, options, false);
+    fd.swap(ipv4);
+  }
+  if (fd.get() < 0)
+    throw_net_error(errno, "listen on", at.text());
+  socket_ = socket_ptr(new socket_state(home, std::move(fd), at.text())).detach();
+}
+
+tcp_listener tcp_listener::adopt(int fd) {
+  owned_fd owned(fd);
+  return tcp_listener(
+    *adopt_listener(require_loop("tcp_listener::adopt"), std::move(owned), false));
 }
 
 tcp_listener::~tcp_listener() {
@@ -99,15 +74,12 @@ tcp_listener::~tcp_listener() {
 }
 
 task<tcp_stream> tcp_listener::accept() {
-  if (!socket_)
-    throw usage_error("troupe: accept: the listener was moved from");
-  const socket_ptr s(socket_);
-  s->check(direction::read, "accept");
+  const socket_ptr s = ready_to_accept(socket_);
   accept_op op(*s);
   co_await op;
-  if (op.error())
-    throw_net_error(op.error(), "accept a connection on", s->local());
-  const socket_ptr accepted(new socket_state(s->home(), op.take(), to_text(op.peer())));
+  check_accepted(op, *s);
+  const socket_ptr accepted(
+    new socket_state(s->home(), op.take(), op.peer().text(), descriptor_kind::tcp));
   co_return tcp_stream(*accepted);
 }
 
@@ -119,12 +91,10 @@ void tcp_listener::close() noexcept {
 std::string tcp_listener::local() const { return socket_ ? socket_->local() : "closed"; }
 
 std::uint16_t tcp_listener::port() const {
-  endpoint e;
-  auto size = static_cast<socklen_t>(e.capacity());
-  if (!socket_ || ::getsockname(socket_->fd(), e.data(), &size) != 0)
+  const socket_address at = socket_ ? socket_->local_address() : socket_address();
+  if (at.empty())
     throw_net_error(EBADF, "ask for the port of", local());
-  e.resize(size);
-  return e.port();
+  return at.port();
 }
 
 } // namespace troupe

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "socket.hpp"
+
+#include <troupe/descriptor_stream.hpp>
+#include <troupe/error.hpp>
+#include <troupe/net_error.hpp>
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <utility>
+
+namespace troupe {
+
+namespace {
+
+using namespace detail;
+
+using parts = std::span<const std::span<const std::byte>>;
+
+class read_op final : public socket_op {
+public:
+  read_op(socket_state& s, std::span<std::byte> into) noexcept
+    : socket_op(s, direction::read), into_(into) {}
+
+  [[nodiscard]] const char* waits_for() const noexcept override { return "stream read"; }
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+private:
+  [[nodiscard]] bool must_wait() const noexcept override { return socket_.drained(); }
+
+  bool attempt() noexcept override {
+    ssize_t n;
+    do
+      n = socket_.kind() == descriptor_kind::pipe
+            ? socket_.may_proceed(POLLIN) ? ::read(socket_.fd(), into_.data(), into_.size()) : -1
+            : ::recv(socket_.fd(), into_.data(), into_.size(), MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    if (n < 0) // a terminal whose other side is gone says EIO: its end
+      return failed(errno == EIO && socket_.kind() == descriptor_kind::pipe ? 0 : errno);
+    count_ = static_cast<std::size_t>(n);
+    socket_.has_read(count_);
+    socket_.drained(socket_.kind() == descriptor_kind::tcp && count_ != 0 && count_ < into_.size());
+    return true;
+  }
+
+  std::span<std::byte> into_;
+  std::size_t count_ = 0;
+};
+
+/// Writing to a pipe that nobody reads raises SIGPIPE, which must not reach the program:
+/// sockets have a flag against that.
+ssize_t write_without_signal(int fd, const iovec* part, int count) noexcept {
+  sigset_t pipe_signal;
+  sigset_t before;
+  sigset_t pending;
+  ::sigemptyset(&pipe_signal);
+  ::sigaddset(&pipe_signal, SIGPIPE);
+  ::sigpending(&pending);
+  const bool was_pending = ::sigismember(&pending, SIGPIPE) == 1;
+  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+  const ssize_t n = ::writev(fd, part, count);
+  const int error = errno;
+  if (n < 0 && error == EPIPE && !was_pending) {
+    const timespec now{};
+    while (::sigtimedwait(&pipe_signal, nullptr, &now) < 0 && errno == EINTR) {
+    }
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return n;
+}
+
+class write_op final : public socket_op {
+public:
+  write_op(socket_state& s, parts data) noexcept : socket_op(s, direction::write), data_(data) {
+    skip(0);
+  }
+
+  [[nodiscard]] const char* waits_for() const noexcept override { return "stream write"; }
+
+private:
+  bool attempt() noexcept override {
+    while (!data_.empty()) {
+      const ssize_t n = write();
+      if (n >= 0) {
+        socket_.has_written(static_cast<std::size_t>(n));
+        skip(static_cast<std::size_t>(n));
+      } else if (errno != EINTR)
+        return failed(errno);
+    }
+    return true;
+  }
+
+  ssize_t write() noexcept {
+    constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    const bool pipe = socket_.kind() == descriptor_kind::pipe;
+    if (data_.size() == 1 && !pipe) { // cheaper than the general form
+      const auto rest = data_.front().subspan(offset_);
+      return ::send(socket_.fd(), rest.data(), rest.size(), flags);
+    }
+    std::array<iovec, 16> list;
+    std::size_t count = 0;
+    std::size_t room = socket_.write_room();
+    for (std::size_t skipped = offset_; count != std::min(data_.size(), list.size()) && room != 0;
+         skipped = 0) {
+      const auto rest = data_[count].subspan(skipped);
+      const std::size_t length = std::min(rest.size(), room);
+      list[count++] = {const_cast<std::byte*>(rest.data()), length}; // NOLINT: only read
+      room -= length;
+    }
+    if (pipe)
+      return socket_.may_proceed(POLLOUT)
+               ? write_without_signal(socket_.fd(), list.data(), static_cast<int>(count))
+               : -1;
+    msghdr message{};
+    message.msg_iov = list.data();
+    message.msg_iovlen = count;
+    return ::sendmsg(socket_.fd(), &message, flags);
+  }
+
+  /// `n` bytes are gone, and the parts that this has emptied.
+  void skip(std::size_t n) noexcept {
+    offset_ += n;
+    while (!data_.empty() && offset_ >= data_.front().size()) {
+      offset_ -= data_.front().size();
+      data_ = data_.subspan(1);
+    }
+  }
+
+  parts data_;
+  std::size_t offset_ = 0; // into the first part
+};
+
+socket_state& usable(socket_state* s, direction d, const char* what) {
+  if (!s)
+    throw usage_error(std::string("troupe: ") + what + ": the stream was moved from");
+  s->check(d, what);
+  return *s;
+}
+
+} // namespace
+
+descriptor_stream::descriptor_stream(detail::socket_state& socket) noexcept : socket_(&socket) {
+  intrusive_ptr_add_ref(socket_);
+}
+
+descriptor_stream::descriptor_stream(int fd, std::string name) : socket_(nullptr) {
+  owned_fd owned(fd);
+  socket_ = adopt(require_loop("descriptor_stream"), std::move(owned), std::move(name)).detach();
+}
+
+descriptor_stream::~descriptor_stream() {
+  if (socket_) {
+    socket_->close();
+    intrusive_ptr_release(socket_);
+  }
+}
+
+task<std::size_t> descriptor_stream::read_some(std::span<std::byte> into) {
+  const socket_ptr s(&usable(socket_, direction::read, "read_some"));
+  if (into.empty())
+    throw usage_error("troupe: read_some: there must be room for a byte");
+  read_op op(*s, into);
+  co_await op;
+  if (op.error())
+    throw_net_error(op.error(), "read from", s->peer());
+  co_return op.count();
+}
+
+task<> descriptor_stream::write_all(std::span<const std::byte> data) {
+  const socket_ptr s(&usable(socket_, direction::write, "write_all"));
+  write_op op(*s, {&data, 1});
+  co_await op;
+  if (op.error())
+    throw_net_error(op.error(), "write to", s->peer());
+}
+
+task<> descriptor_stream::write_all(parts data) {
+  const socket_ptr s(&usable(socket_, direction::write, "write_all"));
+  write_op op(*s, data);
+  co_await op;
+  if (op.error())
+    throw_net_error(op.error(), "write to", s->peer());
+}
+
+task<> descriptor_stream::send_eof() {
+  auto& s = usable(socket_, direction::write, "send_eof");
+  if (s.kind() == descriptor_kind::pipe)
+    s.close();
+  else if (::shutdown(s.fd(), SHUT_WR) != 0 && errno != ENOTCONN)
+    throw_net_error(errno, "end writing to", s.peer());
+  co_return;
+}
+
+task<> descriptor_stream::close() {
+  if (socket_) {
+    socket_->check_loop("close");
+    socket_->close();
+  }
+  co_return;
+}
+
+void descriptor_stream::abort() noexcept {
+  if (!socket_ || !socket_->open())
+    return;
+  const linger at_once{1, 0};
+  ::setsockopt(socket_->fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  socket_->close();
+}
+
+std::string descriptor_stream::peer() const { return socket_ ? socket_->peer() : "closed"; }
+
+std::string descriptor_stream::local() const { return socket_ ? socket_->local() : "closed"; }
+
+stream_statistics descriptor_stream::statistics() const {
+  return socket_ ? socket_->statistics() : stream_statistics();
+}
+
+int descriptor_stream::native_handle() const noexcept { return socket_ ? socket_->fd() : -1; }
+
+} // namespace troupe

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Servers over several loops, their limits, and how they end.
+#include <troupe/troupe.hpp>
+
+#include "support/stream_pair.hpp"
+#include "support/virtual_time.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+using namespace troupe;
+using namespace std::chrono_literals;
+using troupe_test::echo;
+using troupe_test::read_text;
+
+namespace {
+
+const listen_options loopback{.address = "127.0.0.1"};
+const std::string localhost = "127.0.0.1";
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(serving)
+
+BOOST_AUTO_TEST_CASE(connections_are_spread_over_the_loops) {
+  std::mutex mutex;
+  std::set<std::thread::id> threads;
+  std::vector<std::string> reports;
+  run(run_options{.loops = 3}, [&]() -> task<> {
+    tcp_listener listener(0, loopback);
+    const auto port = listener.port();
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> {
+        serve_options options;
+        options.spread = true;
+        options.connection_limit = 9;
+        options.on_failure = [&](const std::exception_ptr& e, std::string_view) {
+          const std::lock_guard lock(mutex);
+          reports.push_back(describe(e));
+        };
+        const tcp_handler handler = [&](tcp_stream& s) -> task<> {
+          {
+            const std::lock_guard lock(mutex);
+            threads.insert(std::this_thread::get_id());
+          }
+          if (co_await read_text(s) == "throw")
+            throw std::runtime_error("as asked");
+          co_await s.write_all("hello");
+          co_await echo(s);
+        };
+        co_await serve_listener(handler, std::move(listener), options);
+      });
+      // three times as many as there may be at once
+      for (int round = 0; round < 3; ++round) {
+        std::vector<tcp_stream> clients;
+        for (int i = 0; i < 9; ++i)
+          clients.push_back(co_await open_tcp_stream(localhost, port));
+        for (auto& c : clients)
+          co_await c.write_all("x");
+        for (auto& c : clients)
+          BOOST_TEST(co_await read_text(c) == "hello");
+      }
+      tcp_stream bad = co_await open_tcp_stream(localhost, port);
+      co_await bad.write_all("throw");
+      BOOST_TEST(co_await read_text(bad) == "");
+      tcp_stream last = co_await open_tcp_stream(localhost, port);
+      co_await last.write_all("x");
+      BOOST_TEST(co_await read_text(last) == "hello");
+      n.cancel();
+    });
+  });
+  BOOST_TEST(threads.size() == 3U);
+  BOOST_TEST(reports == std::vector<std::string>(1, "as asked"));
+}
+
+BOOST_AUTO_TEST_CASE(cancelled_server_lets_connections_end_within_the_drain_limit) {
+  troupe_test::run_virtually([]() -> task<> {
+    tcp_listener listener(0, loopback);
+    const auto port = listener.port();
+    bool asked = false;
+    bool cut_off = false;
+    std::optional<tcp_stream> polite;
+    std::optional<tcp_stream> stubborn;
+    time_point cancelled_at;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      auto server = n.start_soon([&]() -> task<> {
+        serve_options options;
+        options.drain_limit = 10s;
+        const tcp_handler handler = [&](tcp_stream& s) -> task<> {
+          if (co_await read_text(s) == "polite") {
+            co_await s.write_all("ok");
+            co_await stopping();
+            asked = true;
+            co_await s.write_all("goodbye");
+          } else {
+            co_await s.write_all("ok");
+            co_await with_cleanup([]() -> task<> { co_await sleep_forever(); },
+                                  [&]() -> task<> {
+                                    cut_off = true;
+                                    co_return;
+                                  });
+          }
+        };
+        co_await serve_listener(handler, std::move(listener), options);
+      });
+      polite.emplace(co_await open_tcp_stream(localhost, port));
+      co_await polite->write_all("polite");
+      BOOST_TEST(co_await read_text(*polite) == "ok");
+      stubborn.emplace(co_await open_tcp_stream(localhost, port));
+      co_await stubborn->write_all("stubborn");
+      BOOST_TEST(co_await read_text(*stubborn) == "ok");
+      cancelled_at = current_time();
+      server.cancel();
+      BOOST_TEST(co_await read_text(*polite) == "goodbye");
+      BOOST_TEST(!cut_off);
+      BOOST_TEST(co_await read_text(*polite) == "");
+      BOOST_CHECK_THROW(co_await open_tcp_stream(localhost, port), connection_refused);
+    });
+    BOOST_TEST(asked);
+    BOOST_TEST(cut_off);
+    BOOST_TEST(((current_time() - cancelled_at) == 10s));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(draining_server_ends_as_soon_as_all_have_left) {
+  troupe_test::run_virtually([]() -> task<> {
+    const time_point began = current_time();
+    std::uint16_t port = 0;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      auto server = n.start_soon([&]() -> task<> {
+        tcp_listener listener(0, loopback);
+        port = listener.port();
+        serve_options options;
+        options.drain_limit = 10s;
+        co_await serve_listener(echo, std::move(listener), options);
+      });
+      co_await checkpoint();
+      tcp_stream client = co_await open_tcp_stream(localhost, port);
+      co_await client.write_all("x");
+      BOOST_TEST(co_await read_text(client) == "x");
+      server.cancel();
+      co_await client.close();
+    });
+    BOOST_TEST((current_time() - began < 10s));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(server_that_is_cancelled_before_it_starts_ends) {
+  run([]() -> task<> {
+    tcp_listener listener(0, loopback);
+    serve_options options;
+    options.drain_limit = 1h;
+    co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
+      s.cancel();
+      co_await serve_listener(echo, std::move(listener), options);
+    });
+  });
+}
+
+BOOST_AUTO_TEST_CASE(port_can_be_shared_between_listeners) {
+  run([]() -> task<> {
+    listen_options shared = loopback;
+    shared.reuse_port = true;
+    tcp_listener one(0, shared);
+    tcp_listener two(one.port(), shared);
+    BOOST_CHECK_THROW(tcp_listener(one.port(), loopback), address_in_use);
+    BOOST_TEST(one.port() == two.port());
+    co_return;
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()
