@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/task.hpp>
+
 #include <exception>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -41,6 +44,19 @@ public:
   /// value.
   [[nodiscard]] const std::exception_ptr& error() const noexcept { return error_; }
 
+  /// The code of a `std::system_error` (`net_error`, `file_error` ...) that it has thrown;
+  /// none if it has thrown something else, or nothing.
+  [[nodiscard]] std::error_code code() const noexcept {
+    if (failed())
+      try {
+        std::rethrow_exception(error_);
+      } catch (const std::system_error& e) {
+        return e.code();
+      } catch (...) { // NOLINT(bugprone-empty-catch): has no code
+      }
+    return {};
+  }
+
   /// The value. Throws `error()` if there is none.
   [[nodiscard]] value_type& value() & {
     check();
@@ -65,5 +81,28 @@ private:
   std::exception_ptr error_;
   bool cancelled_ = false;
 };
+
+/// The form of any call that does not throw:
+///
+///     const auto s = co_await as_outcome(open_tcp_stream(host, port));
+///     if (s.code() == std::errc::connection_refused) ...
+///
+/// Awaits `call` and gives its value or what it has thrown. Cancellation goes on through it. A
+/// checkpoint where `call` is one.
+template <class T>
+[[nodiscard]] task<outcome<T>> as_outcome(task<T> call) {
+  std::exception_ptr error;
+  try {
+    if constexpr (std::is_void_v<T>) {
+      co_await std::move(call);
+      co_return outcome<T>(std::monostate());
+    } else {
+      co_return outcome<T>(co_await std::move(call));
+    }
+  } catch (...) {
+    error = std::current_exception();
+  }
+  co_return outcome<T>(std::move(error));
+}
 
 } // namespace troupe

@@ -9,6 +9,7 @@
 #include <troupe/async_generator.hpp>
 #include <troupe/barrier.hpp>
 #include <troupe/buffered_reader.hpp>
+#include <troupe/buffered_writer.hpp>
 #include <troupe/cancel_scope.hpp>
 #include <troupe/capacity_limiter.hpp>
 #include <troupe/channel.hpp>
@@ -29,8 +30,12 @@
 #include <troupe/nursery.hpp>
 #include <troupe/outcome.hpp>
 #include <troupe/pipe.hpp>
+#include <troupe/protocol.hpp>
+#include <troupe/queued_writer.hpp>
 #include <troupe/race.hpp>
+#include <troupe/random.hpp>
 #include <troupe/resolve.hpp>
+#include <troupe/retry.hpp>
 #include <troupe/run.hpp>
 #include <troupe/semaphore.hpp>
 #include <troupe/serve.hpp>
