@@ -119,6 +119,12 @@ def cancellation_and_cleanup():
     assert "never printed" not in text
 
 
+def blocking_calls():
+    text = output("blocking_calls")
+    in_order(text, "tick", "default pool: 42", "tick", "own pool: 4 calls on 2 threads, two at a time",
+             "cpu pool: 9592 primes", "downloaded 0 %", "download stopped", "no answer, and not waited for")
+
+
 def gather():
     in_order(output("gather"), "[2, 4]", "'a large sum'", "no result",
              "gather_settled: 3, and a failure: 1")

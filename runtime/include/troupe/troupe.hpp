@@ -42,6 +42,8 @@
 #include <troupe/task_local.hpp>
 #include <troupe/task_tree.hpp>
 #include <troupe/tcp.hpp>
+#include <troupe/thread.hpp>
+#include <troupe/thread_pool.hpp>
 #include <troupe/time.hpp>
 #include <troupe/udp.hpp>
 #include <troupe/unix_socket.hpp>
