@@ -30,6 +30,7 @@ THREADS = {
     "t1": ("a call on a thread and back, wall ns", 1.0, False),
     "t16": ("the same, 16 at a time", 1.0, False),
 }
+FILES = {"f1": ("read 1 GiB of a file that is in memory, wall ns a MiB", 1.1, False)}
 
 seen = collections.defaultdict(list)
 for line in open(sys.argv[1]):
@@ -64,3 +65,4 @@ table(CORE, "go", "Go, one processor",
 table(ACTORS, "stock", "stock CAF", {})
 table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
 table(THREADS, "asio", "asio::thread_pool", {})
+table(FILES, "plain", "a loop of read", {})

@@ -17,9 +17,12 @@
 #include <troupe/condition.hpp>
 #include <troupe/dead_letters.hpp>
 #include <troupe/descriptor_stream.hpp>
+#include <troupe/directory.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>
+#include <troupe/file.hpp>
+#include <troupe/file_error.hpp>
 #include <troupe/gather.hpp>
 #include <troupe/mailbox.hpp>
 #include <troupe/map_concurrently.hpp>
