@@ -63,6 +63,8 @@ for _ in $(seq "$passes"); do
     run troupe 60 "$bench/bench_actors" "$test"
     run "stock CAF" 20 "$bench/peer_stock_caf" "$test"
   done
+  run "files" 60 "$bench/bench_files"
+  run "threads" 60 "$bench/bench_threads"
   echo_server troupe "$bench/bench_echo"
   echo_server asio "$bench/peer_asio_echo"
   [ ! "$go" ] || echo_server go env GOMAXPROCS=1 "$build/peer_go" 6

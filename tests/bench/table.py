@@ -25,6 +25,12 @@ ACTORS = {
 # 50 connections, 64 bytes there and back
 ECHO = {"6": ("TCP echo, user CPU ns a request", 1.1, True),
         "6t": ("the same with the kernel's part", None, True)}
+# posted to asio::thread_pool and back
+THREADS = {
+    "t1": ("a call on a thread and back, wall ns", 1.0, False),
+    "t16": ("the same, 16 at a time", 1.0, False),
+}
+FILES = {"f1": ("read 1 GiB of a file that is in memory, wall ns a MiB", 1.1, False)}
 
 seen = collections.defaultdict(list)
 for line in open(sys.argv[1]):
@@ -58,3 +64,5 @@ table(CORE, "go", "Go, one processor",
       {"floor": "floor", "erlang": "Erlang", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
 table(ACTORS, "stock", "stock CAF", {})
 table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
+table(THREADS, "asio", "asio::thread_pool", {})
+table(FILES, "plain", "a loop of read", {})

@@ -119,6 +119,23 @@ def cancellation_and_cleanup():
     assert "never printed" not in text
 
 
+def async_file():
+    in_order(output("async_file"), "3 files written side by side", "'number' stands 3000 times",
+             "an open file still says: colour = blue", "a new one says: colour = green",
+             "not found: cannot open, No such file or directory",
+             "cannot write /dev/full: No space left on device", "the directory is gone")
+    # wc is not ours
+    counted = sum(int(line.split()[0]) for line in output("async_file", __file__).splitlines())
+    assert counted == int(subprocess.run(["wc", "-w", __file__], capture_output=True, text=True,
+                                         env={"LC_ALL": "C"}).stdout.split()[0]), counted
+
+
+def blocking_calls():
+    text = output("blocking_calls")
+    in_order(text, "tick", "default pool: 42", "tick", "own pool: 4 calls on 2 threads, two at a time",
+             "cpu pool: 9592 primes", "downloaded 0 %", "download stopped", "no answer, and not waited for")
+
+
 def gather():
     in_order(output("gather"), "[2, 4]", "'a large sum'", "no result",
              "gather_settled: 3, and a failure: 1")

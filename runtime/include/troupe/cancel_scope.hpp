@@ -21,6 +21,7 @@ class remote_scope;
 } // namespace detail
 
 class canceller;
+class loop_token;
 
 /// Who or what has cancelled a scope.
 enum class cancel_cause {
@@ -134,6 +135,7 @@ public:
 
 private:
   friend class cancel_scope;
+  friend class loop_token;
   explicit canceller(std::shared_ptr<detail::remote_scope> s) noexcept : scope_(std::move(s)) {}
 
   std::shared_ptr<detail::remote_scope> scope_;

@@ -18,9 +18,12 @@
 #include <troupe/condition.hpp>
 #include <troupe/dead_letters.hpp>
 #include <troupe/descriptor_stream.hpp>
+#include <troupe/directory.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>
+#include <troupe/file.hpp>
+#include <troupe/file_error.hpp>
 #include <troupe/gather.hpp>
 #include <troupe/mailbox.hpp>
 #include <troupe/map_concurrently.hpp>
@@ -47,6 +50,8 @@
 #include <troupe/task_local.hpp>
 #include <troupe/task_tree.hpp>
 #include <troupe/tcp.hpp>
+#include <troupe/thread.hpp>
+#include <troupe/thread_pool.hpp>
 #include <troupe/time.hpp>
 #include <troupe/udp.hpp>
 #include <troupe/unix_socket.hpp>

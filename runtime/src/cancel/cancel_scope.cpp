@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/cancel_scope.hpp>
+#include <troupe/detail/remote_scope.hpp>
 #include <troupe/detail/task_extras.hpp>
 #include <troupe/nursery.hpp>
 
 #include <algorithm>
-#include <mutex>
 
 namespace troupe {
 
@@ -128,43 +128,41 @@ void throw_timeout(const cancel_scope& scope) {
   throw timeout_error(text);
 }
 
-/// What other threads hold of a scope. The mutex orders a cancel from outside
-/// with the scope's end, after which its loop may be gone.
-class remote_scope : public std::enable_shared_from_this<remote_scope> {
-public:
-  remote_scope(cancel_scope& s, loop& home) noexcept : scope_(&s), home_(&home) {}
+namespace {
 
-  void cancel(std::string_view why) {
-    auto message = std::make_unique<request>();
-    message->scope = shared_from_this();
-    message->why = why;
-    const std::lock_guard lock(mutex_);
-    if (scope_)
-      home_->post(*message.release());
+struct cancel_request final : inbox_node {
+  std::shared_ptr<remote_scope> scope;
+  std::string why;
+
+  void run() noexcept override {
+    const std::unique_ptr<cancel_request> self(this);
+    if (scope->scope())
+      scope->scope()->cancel(why);
   }
-
-  void close() noexcept {
-    const std::lock_guard lock(mutex_);
-    scope_ = nullptr;
-  }
-
-private:
-  struct request final : inbox_node {
-    std::shared_ptr<remote_scope> scope;
-    std::string why;
-
-    void run() noexcept override {
-      const std::unique_ptr<request> self(this);
-      // on the home loop, which alone writes scope_
-      if (scope->scope_)
-        scope->scope_->cancel(why);
-    }
-  };
-
-  std::mutex mutex_;
-  cancel_scope* scope_;
-  loop* home_;
 };
+
+} // namespace
+
+void remote_scope::cancel(std::string_view why) {
+  auto message = std::make_unique<cancel_request>();
+  message->scope = shared_from_this();
+  message->why = why;
+  if (post(*message))
+    static_cast<void>(message.release());
+}
+
+bool remote_scope::post(inbox_node& message) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (!scope_)
+    return false;
+  home_->post(message);
+  return true;
+}
+
+void remote_scope::close() noexcept {
+  const std::lock_guard lock(mutex_);
+  scope_ = nullptr;
+}
 
 std::coroutine_handle<> scope_hook::completed(task_block& t) noexcept {
   scope_.leave();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "trim.hpp"
+#include "watchdog.hpp"
 
 #include <troupe/detail/loop.hpp>
 #include <troupe/detail/runtime.hpp>
@@ -18,9 +19,6 @@ namespace troupe::detail {
 namespace {
 
 thread_local constinit loop* this_thread_loop = nullptr;
-
-/// In debug mode, a step that keeps the loop for this long is reported.
-constexpr duration slow_step = std::chrono::milliseconds(100);
 
 /// How long the ready queue may run before sockets are looked at again.
 constexpr duration slice = std::chrono::microseconds(100);
@@ -57,7 +55,7 @@ struct loop::io_state {
 
 loop::loop(runtime& owner, unsigned index, time_source* time, bool debug)
   : owner_(&owner), time_(time), key_(owner.key_of(index)), index_(index), debug_(debug),
-    io_(std::make_unique<io_state>()) {}
+    io_(std::make_unique<io_state>()), step_(debug ? std::make_unique<step_record>() : nullptr) {}
 
 loop::~loop() = default;
 
@@ -195,15 +193,14 @@ bool loop::run_ready() noexcept {
 
 /// Names the task that has kept all others of its loop waiting.
 void loop::run_timed(task_block& t) noexcept {
-  const std::string name = name_or_empty(t); // it may be gone afterwards
-  const auto before = clock::now();
+  step_->begin(name_or_empty(t)); // it may be gone afterwards
   t.run();
   if (const step_hook hook = after_step.load(std::memory_order_relaxed))
     hook(*this);
-  const auto took = clock::now() - before;
+  const duration took = step_->end();
   if (took >= slow_step)
     std::fprintf(stderr, "troupe: task '%s' held its loop for %.3f s without a checkpoint\n",
-                 name.c_str(), std::chrono::duration<double>(took).count());
+                 step_->task().c_str(), std::chrono::duration<double>(took).count());
 }
 
 /// Loops that talk to each other answer within a microsecond: one that has just heard
@@ -235,6 +232,8 @@ bool loop::prepare_to_sleep() noexcept {
   if (time_) {
     if (io_->context.poll() != 0 && !ready_.empty())
       return false;
+    if (outside_ != 0)
+      return true; // busy, though not here
     idle_ = true;
     if (time_->idle(*this, timers_.next())) {
       idle_ = false;

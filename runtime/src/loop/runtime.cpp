@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "watchdog.hpp"
+
 #include <troupe/detail/elsewhere.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/detail/task_extras.hpp>
 #include <troupe/error.hpp>
 #include <troupe/task_tree.hpp>
+#include <troupe/thread_pool.hpp>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -17,6 +20,7 @@
 #include <cstdlib>
 #include <iostream>
 #include <mutex>
+#include <optional>
 #include <system_error>
 
 namespace troupe::detail {
@@ -91,6 +95,7 @@ struct runtime::impl {
   bool root_over = false;
   task_block* root = nullptr; // on the first loop only
   std::unique_ptr<signal_watch> signals;
+  std::optional<watchdog> dog; // in debug mode
   configure_actors_fn configure_actors;
 
   struct cancel_root final : inbox_node {
@@ -114,6 +119,8 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
     loops = std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < loops; ++i)
     loops_.push_back(std::make_unique<loop>(*this, i, time, debug));
+  if (debug)
+    impl_->dog.emplace(loops_);
   last_root_signal = 0;
   if (handle_signals)
     impl_->signals = std::make_unique<signal_watch>(*this, shutdown_limit);
@@ -132,6 +139,9 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
 
 runtime::~runtime() {
   unregister_runtime(*this);
+  // what was abandoned there may still ask something of the loops and the actors
+  delete threads_.load();
+  delete cpu_threads_.load();
   delete host_.load();
   stop_threads();
 }
@@ -144,6 +154,18 @@ actor_host& runtime::need_host() {
     host_.store(make_actor_host(*this, impl_->configure_actors).release(),
                 std::memory_order_release);
   return *host();
+}
+
+thread_pool& runtime::make_pool(std::atomic<thread_pool*>& pool, std::size_t size,
+                                const char* name) {
+  const std::lock_guard lock(impl_->mutex);
+  if (!pool.load())
+    pool.store(new thread_pool(size, {.name = name}), std::memory_order_release);
+  return *pool.load();
+}
+
+thread_pool& runtime::cpu_threads() {
+  return need_pool(cpu_threads_, std::max(1U, std::thread::hardware_concurrency()), "cpu");
 }
 
 void runtime::stop_threads() noexcept {

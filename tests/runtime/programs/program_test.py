@@ -85,8 +85,17 @@ def as_many_loops_as_asked_for():
 def debug_names_the_task_that_holds_its_loop():
     _, err = Program("slow_step", "--debug").ends(0)
     has(err, "task 'hog' held its loop for ")
+    has(err, "task 'hog' has held its loop for ", "and still does")
+    assert err.count("\n") == 2 and "quick" not in err, err
     _, err = Program("slow_step").ends(0)
     assert err == "", err
+
+
+def debug_names_the_task_that_never_lets_go_of_its_loop():
+    p = Program("holds_the_first_loop", "--debug")
+    p.stderr_until("' has held its loop for ")
+    p.process.kill()
+    p.process.communicate()
 
 
 def p09_a_signal_cancels_the_root_and_waits_for_its_clean_up():

@@ -18,6 +18,7 @@ class io_context;
 namespace troupe::detail {
 
 class runtime;
+class step_record;
 
 /// A message to a loop, from any thread. Runs on the loop, once, in the order
 /// of arrival; may destroy itself.
@@ -94,12 +95,18 @@ public:
   /// Whether the loop has nothing to do. Any thread; true a moment ago.
   [[nodiscard]] bool sleeping() const noexcept;
 
+  /// `delta` more threads work for tasks of this loop: virtual time waits for them.
+  void outside(int delta) noexcept { outside_ += delta; }
+
   /// What runs next has taken its time: the loop looks at clock and inbox before
   /// it goes on.
   void look_around() noexcept { look_around_ = true; }
 
   /// Whether messages have arrived that the loop has not seen yet. Any thread.
   [[nodiscard]] bool inbox_waiting() const noexcept;
+
+  /// What it runs, for the watchdog; in debug mode only.
+  [[nodiscard]] step_record& step() noexcept { return *step_; }
 
 private:
   friend class task_block;
@@ -136,6 +143,7 @@ private:
   unsigned budget_ = budget;
   std::uint64_t key_;
   unsigned index_;
+  int outside_ = 0;          // threads that work for tasks of this loop
   bool idle_ = false;        // reported to time_
   bool no_io_timer_ = false; // there was no memory for it
   bool in_slice_ = false;
@@ -144,6 +152,7 @@ private:
   const bool debug_;   // report slow steps
   timer_heap timers_;
   std::unique_ptr<io_state> io_;
+  std::unique_ptr<step_record> step_; // in debug mode
   std::atomic<std::size_t> load_{0};
   std::atomic<bool> stopping_{false};
 

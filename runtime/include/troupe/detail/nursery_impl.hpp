@@ -304,6 +304,9 @@ struct nursery_access {
     return n.make_child(std::move(fn), std::move(args)...);
   }
   static void adopt(nursery& n, task_block& child) noexcept { n.adopt(child, false); }
+  static void check_open(const nursery& n, const char* what) {
+    static_cast<void>(n.check_open(what));
+  }
   static void child_ended(nursery& n, task_block& child) noexcept { n.child_ended(child); }
 };
 

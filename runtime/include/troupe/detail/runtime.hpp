@@ -16,6 +16,10 @@ namespace caf {
 class actor_system_config;
 } // namespace caf
 
+namespace troupe {
+class thread_pool;
+} // namespace troupe
+
 namespace troupe::detail {
 
 class runtime;
@@ -73,8 +77,19 @@ public:
   /// `std::system_error`.
   [[nodiscard]] actor_host& need_host();
 
+  /// The pools, made when first asked for. Any thread. Throws `std::bad_alloc`.
+  [[nodiscard]] thread_pool& threads() { return need_pool(threads_, 40, "thread"); }
+  [[nodiscard]] thread_pool& cpu_threads();
+
 private:
   struct impl;
+
+  thread_pool& need_pool(std::atomic<thread_pool*>& pool, std::size_t size, const char* name) {
+    if (thread_pool* there = pool.load(std::memory_order_acquire)) [[likely]]
+      return *there;
+    return make_pool(pool, size, name);
+  }
+  thread_pool& make_pool(std::atomic<thread_pool*>& pool, std::size_t size, const char* name);
 
   void stop_threads() noexcept;
 
@@ -85,6 +100,8 @@ private:
   time_source* time_;
   bool debug_;
   std::atomic<actor_host*> host_{nullptr};
+  std::atomic<thread_pool*> threads_{nullptr};
+  std::atomic<thread_pool*> cpu_threads_{nullptr};
   std::unique_ptr<impl> impl_;
 };
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "file_state.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace troupe::detail {
+
+namespace {
+
+/// More than this the kernel does not transfer at once.
+constexpr std::size_t most_at_once = 0x7ffff000;
+
+} // namespace
+
+ssize_t carry_out_here(const file_call& t) noexcept {
+  for (;;) {
+    ssize_t n = 0;
+    const iovec part{t.data, std::min(t.size, most_at_once)};
+    switch (t.what) {
+    case file_call::kind::read: n = ::preadv2(t.fd, &part, 1, t.offset, 0); break;
+    case file_call::kind::write: n = ::pwritev2(t.fd, &part, 1, t.offset, 0); break;
+    case file_call::kind::sync: n = ::fsync(t.fd); break;
+    case file_call::kind::sync_data: n = ::fdatasync(t.fd); break;
+    }
+    if (n >= 0)
+      return n;
+    if (errno != EINTR)
+      return -errno;
+  }
+}
+
+blocking_file::blocking_file(const std::string& path, int flags, unsigned permissions)
+  : path_(path) {
+  do
+    fd_ = ::open(path.c_str(), flags | O_CLOEXEC, permissions);
+  while (fd_ < 0 && errno == EINTR);
+  if (fd_ < 0)
+    throw_file_error(errno, "open", path_);
+}
+
+blocking_file::~blocking_file() {
+  if (fd_ >= 0)
+    ::close(fd_);
+}
+
+std::string blocking_file::read_all() const {
+  struct stat info {};
+  if (::fstat(fd_, &info) != 0)
+    throw_file_error(errno, "read", path_);
+  std::string text;
+  // one more than the file is said to have, to see the end
+  std::size_t room = static_cast<std::size_t>(std::max<off_t>(info.st_size, 4095)) + 1;
+  for (std::size_t length = 0;;) {
+    text.resize(room);
+    const ssize_t n = carry_out_here({.what = file_call::kind::read,
+                                      .fd = fd_,
+                                      .data = reinterpret_cast<std::byte*>(text.data()) + length,
+                                      .size = room - length,
+                                      .offset = -1});
+    if (n < 0)
+      throw_file_error(static_cast<int>(-n), "read", path_);
+    length += static_cast<std::size_t>(n);
+    if (n == 0) {
+      text.resize(length);
+      return text;
+    }
+    if (length == room)
+      room *= 2;
+  }
+}
+
+void blocking_file::write_all(std::string_view data) const {
+  while (!data.empty()) {
+    const ssize_t n = ::write(fd_, data.data(), data.size());
+    if (n < 0 && errno != EINTR)
+      throw_file_error(errno, "write", path_);
+    data.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+  }
+}
+
+void blocking_file::sync() const {
+  if (::fsync(fd_) != 0)
+    throw_file_error(errno, "sync", path_);
+}
+
+void blocking_file::close() {
+  if (::close(release()) != 0 && errno != EINTR)
+    throw_file_error(errno, "close", path_);
+}
+
+} // namespace troupe::detail
