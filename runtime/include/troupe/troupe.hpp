@@ -36,6 +36,7 @@
 #include <troupe/serve.hpp>
 #include <troupe/shared_mutex.hpp>
 #include <troupe/socket_address.hpp>
+#include <troupe/signals.hpp>
 #include <troupe/stream.hpp>
 #include <troupe/task.hpp>
 #include <troupe/task_handle.hpp>
