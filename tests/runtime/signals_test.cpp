@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/troupe.hpp>
 
+#include "support/children.hpp"
+
 #include <boost/test/unit_test.hpp>
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,6 +17,7 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::open_descriptors;
 
 static_assert(!std::is_move_constructible_v<signal_receiver>);
 
@@ -33,15 +35,6 @@ auto disposition(int number) {
 
 /// To this thread: it has been heard when this returns.
 void send(int number) { ::raise(number); }
-
-std::size_t open_descriptors() {
-  std::size_t count = 0;
-  DIR* d = ::opendir("/proc/self/fd");
-  while (::readdir(d))
-    ++count;
-  ::closedir(d);
-  return count;
-}
 
 } // namespace
 

@@ -14,6 +14,7 @@
 #include <troupe/channel.hpp>
 #include <troupe/cleanup.hpp>
 #include <troupe/clock.hpp>
+#include <troupe/command.hpp>
 #include <troupe/condition.hpp>
 #include <troupe/dead_letters.hpp>
 #include <troupe/descriptor_stream.hpp>
@@ -29,6 +30,7 @@
 #include <troupe/nursery.hpp>
 #include <troupe/outcome.hpp>
 #include <troupe/pipe.hpp>
+#include <troupe/process.hpp>
 #include <troupe/race.hpp>
 #include <troupe/resolve.hpp>
 #include <troupe/run.hpp>
