@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // P4 and P5 for processes and signals; see awaitables_test.cpp.
+#include "process_functions.hpp"
 #include "support/awaitable_trials.hpp"
 #include "support/children.hpp"
 
@@ -135,6 +136,41 @@ BOOST_AUTO_TEST_CASE(p04_p05_processes) {
        };
        t.untouched = [] { return no_children(); };
        t.real_time = true;
+       return t;
+     }},
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p04_p05_process_pools) {
+  const auto with_pool = [](auto body) {
+    return [body]() -> task<> {
+      const process_pool_options options{.size = 1, .program = TROUPE_TEST_WORKER};
+      co_await with_process_pool(options, body);
+    };
+  };
+  run_trials({
+    {"process_pool::run", true,
+     [&] {
+       trial t;
+       t.now = with_pool([](process_pool& p) -> task<> { co_await p.run(jobs::nothing); });
+       t.waiting = with_pool([](process_pool& p) -> task<> { co_await p.run(jobs::block); });
+       t.untouched = [] { return no_children(); };
+       t.real_time = true;
+       return t;
+     }},
+    {"with_process_pool", false,
+     [&] {
+       trial t;
+       t.now = with_pool([](process_pool&) -> task<> { co_return; });
+       t.untouched = [] { return no_children(); };
+       return t;
+     }},
+    {"process_pool::close", false,
+     [&] {
+       trial t;
+       t.now = with_pool([](process_pool& p) -> task<> {
+         co_await shielded([&]() -> task<> { co_await p.close(); });
+       });
        return t;
      }},
   });

@@ -31,6 +31,8 @@
 #include <troupe/outcome.hpp>
 #include <troupe/pipe.hpp>
 #include <troupe/process.hpp>
+#include <troupe/process_function.hpp>
+#include <troupe/process_pool.hpp>
 #include <troupe/race.hpp>
 #include <troupe/resolve.hpp>
 #include <troupe/run.hpp>
