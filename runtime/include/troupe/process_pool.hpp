@@ -98,11 +98,15 @@ public:
   [[nodiscard]] std::size_t workers() const noexcept;
   [[nodiscard]] std::size_t idle() const noexcept;
 
+  /// Takes no more jobs, waits for those that were asked for, and lets the workers end. What
+  /// `with_process_pool` does at its end. A checkpoint; cancelled, the pool stays closed, and
+  /// some workers are there until its end. Idempotent.
+  [[nodiscard]] task<> close();
+
   /// For `with_process_pool`.
   struct impl;
   explicit process_pool(const process_pool_options& options);
   void open(nursery& n);
-  task<> close();
 
 private:
   task<std::vector<char>> call(const std::string& function, std::vector<char> request);
