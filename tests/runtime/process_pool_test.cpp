@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(a_thousand_jobs_over_two_workers) {
       co_return;
     });
     BOOST_TEST(sum == 500500);
-    BOOST_TEST(pids.size() == 2U);
+    BOOST_TEST(pids.size() <= 2U);
     BOOST_TEST(pool.workers() == 2U);
   });
 }

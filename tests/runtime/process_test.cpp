@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(p09_destroying_it_kills_it_and_leaves_no_zombie) {
     co_await until_no_children();
     process moved((command("sleep", "1000")));
     moved = process(command("sleep", "1000"));
-    process last(std::move(moved));
+    process last(std::move(moved));               // the first has gone with the temporary
     BOOST_CHECK_THROW(moved.kill(), usage_error); // NOLINT(bugprone-use-after-move)
     BOOST_TEST(moved.pid() == -1);                // NOLINT(bugprone-use-after-move)
     last.kill();
@@ -233,6 +233,31 @@ BOOST_AUTO_TEST_CASE(a_group_of_its_own_is_signalled_as_a_whole) {
     BOOST_TEST(*co_await lines.read_line() == "ready");
     co_await p.stop();
     BOOST_TEST(!(co_await lines.read_line()).has_value());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(what_is_left_of_its_group_does_not_outlive_it) {
+  run([]() -> task<> {
+    // the grandchild ignores SIGTERM, and would hold stdout for ever
+    const auto r =
+      co_await run_process(shell("(trap '' TERM; sleep 1000) & echo started").own_group());
+    BOOST_TEST(r.out == "started\n");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(one_that_goes_while_a_task_waits_is_an_error_there) {
+  run([]() -> task<> {
+    std::optional<process> p;
+    p.emplace(command("cat"));
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> { BOOST_CHECK_THROW(co_await p->wait(), process_error); });
+      n.start_soon(
+        [&]() -> task<> { BOOST_CHECK_THROW(co_await line(p->std_out()), stream_closed); });
+      co_await checkpoint();
+      co_await checkpoint();
+      p.reset();
+    });
+    co_await until_no_children();
   });
 }
 

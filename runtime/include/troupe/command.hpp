@@ -136,8 +136,9 @@ public:
     return *this;
   }
 
-  /// The child leads a process group of its own, and signals go to all of the group. For
-  /// programs that start others. Ctrl-C on the terminal does not reach it then.
+  /// The child leads a process group of its own: signals go to all of the group, and what is
+  /// left of it when the child has ended is killed. For programs that start others. Ctrl-C
+  /// on the terminal does not reach it then.
   command& own_group(bool on = true) noexcept {
     parts_.own_group = on;
     return *this;

@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -119,8 +118,11 @@ public:
   /// in the child. Throws `process_error` that names it: "cannot run foo: No such
   /// file or directory"; `usage_error` outside of a task.
   explicit process(const command& what);
-  process(process&& other) noexcept;
-  process& operator=(process&& other) noexcept;
+  process(process&& other) noexcept : child_(std::exchange(other.child_, nullptr)) {}
+  process& operator=(process&& other) noexcept {
+    std::swap(child_, other.child_);
+    return *this;
+  }
   ~process();
 
   [[nodiscard]] int pid() const noexcept;
@@ -158,12 +160,12 @@ public:
 private:
   friend struct detail::process_access;
 
-  explicit process(std::unique_ptr<detail::child_process> started) noexcept;
+  explicit process(detail::child_process& started) noexcept;
 
   [[nodiscard]] detail::child_process& child(const char* what) const;
   [[nodiscard]] stream& end_of(std::size_t which, const char* what) const;
 
-  std::unique_ptr<detail::child_process> child_;
+  detail::child_process* child_;
 };
 
 namespace detail {

@@ -69,8 +69,16 @@ child_process::child_process(loop& home, const command& what, spawned started)
   }
 }
 
-/// Leaves nothing behind: neither the process nor what the kernel keeps of it.
 void child_process::end() noexcept {
+  if (!pidfd_->open())
+    return;
+  kill_and_reap();
+  pidfd_->close();
+  for (auto& e : ends_)
+    e.reset();
+}
+
+void child_process::kill_and_reap() noexcept {
   if (reap())
     return;
   ::kill(own_group_ ? -pid_ : pid_, SIGKILL);
@@ -83,14 +91,23 @@ void child_process::end() noexcept {
     ::waitpid(pid_, nullptr, 0); // it has been killed
 }
 
+int child_process::ask(siginfo_t& info, int flags) const noexcept {
+  int done;
+  do
+    done = ::waitid(P_PIDFD, static_cast<id_t>(pidfd_->fd()), &info, WEXITED | WNOHANG | flags);
+  while (done != 0 && errno == EINTR);
+  return done;
+}
+
 bool child_process::reap() noexcept {
   if (status_ || lost_)
     return true;
   siginfo_t info{};
-  int done;
-  do
-    done = ::waitid(P_PIDFD, static_cast<id_t>(pidfd_->fd()), &info, WEXITED | WNOHANG);
-  while (done != 0 && errno == EINTR);
+  int done = ask(info, own_group_ ? WNOWAIT : 0);
+  if (done == 0 && info.si_pid != 0 && own_group_) {
+    ::kill(-pid_, SIGKILL); // what is left of the group, as long as its number is its own
+    done = ask(info, 0);
+  }
   if (done != 0)
     lost_ = errno != EAGAIN;
   else if (info.si_pid != 0)
@@ -123,6 +140,7 @@ socket_ptr child_process::descriptor_of_its_own() const {
 }
 
 task<exit_status> child_process::wait() {
+  const child_ptr self(this); // its process may go meanwhile
   pidfd_->check_loop("process::wait");
   if (status_ || lost_) {
     co_await checkpoint();
@@ -131,6 +149,8 @@ task<exit_status> child_process::wait() {
     const socket_ptr s = mine.first() ? pidfd_ : descriptor_of_its_own();
     exit_op op(*s, *this);
     co_await op;
+    if (op.error())
+      throw process_error(op.error(), std::generic_category(), "cannot wait for " + label());
   }
   if (lost_)
     throw process_error(ECHILD, std::generic_category(),
@@ -140,6 +160,7 @@ task<exit_status> child_process::wait() {
 }
 
 task<exit_status> child_process::stop(duration grace) {
+  const child_ptr self(this);
   const auto end = [&]() -> task<exit_status> {
     if (send_signal(SIGTERM)) {
       const bool ended =

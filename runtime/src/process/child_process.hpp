@@ -6,21 +6,29 @@
 #include <troupe/descriptor_stream.hpp>
 #include <troupe/process.hpp>
 
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+
 #include <array>
-#include <memory>
+#include <csignal>
 #include <optional>
 #include <string>
 
 namespace troupe::detail {
 
 /// A child of this process: waited for through a descriptor (pidfd), which names it and
-/// nobody else, even after it has ended.
-class child_process {
+/// nobody else, even after it has ended. Its `process` and the tasks that wait share it.
+class child_process
+  : public boost::intrusive_ref_counter<child_process, boost::thread_unsafe_counter> {
 public:
   child_process(loop& home, const command& what, spawned started);
   child_process(const child_process&) = delete;
   child_process& operator=(const child_process&) = delete;
   ~child_process() { end(); }
+
+  /// Its object goes: what still runs is killed. A task that waits gets an error. Leaves
+  /// neither the process behind nor what the kernel keeps of it.
+  void end() noexcept;
 
   /// Asks the kernel whether it has ended; returns true if that is known now, or cannot be.
   bool reap() noexcept;
@@ -44,7 +52,8 @@ public:
   [[nodiscard]] loop& home() const noexcept { return pidfd_->home(); }
 
 private:
-  void end() noexcept;
+  void kill_and_reap() noexcept;
+  int ask(siginfo_t& info, int flags) const noexcept;
   /// For one that waits while another does.
   [[nodiscard]] socket_ptr descriptor_of_its_own() const;
 
@@ -58,6 +67,8 @@ private:
   socket_ptr pidfd_;
   std::array<std::optional<descriptor_stream>, 3> ends_;
 };
+
+using child_ptr = boost::intrusive_ptr<child_process>;
 
 /// Our end of a pipe. `name` is for messages: "stdin of cat (pid 12)".
 [[nodiscard]] descriptor_stream stream_of(loop& home, owned_fd end, std::string name);

@@ -51,14 +51,19 @@ process_failed::process_failed(std::string command, exit_status status, std::str
 
 process detail::process_access::start(const command& what, const default_io& io) {
   loop& home = require_loop("process");
-  return process(std::make_unique<child_process>(home, what, spawn(what, io)));
+  return process(*child_ptr(new child_process(home, what, spawn(what, io))));
 }
 
 process::process(const command& what) : process(process_access::start(what, for_streams)) {}
-process::process(std::unique_ptr<child_process> started) noexcept : child_(std::move(started)) {}
-process::process(process&& other) noexcept = default;
-process& process::operator=(process&& other) noexcept = default;
-process::~process() = default;
+process::process(child_process& started) noexcept : child_(&started) {
+  intrusive_ptr_add_ref(child_);
+}
+process::~process() {
+  if (child_) {
+    child_->end();
+    intrusive_ptr_release(child_);
+  }
+}
 
 child_process& process::child(const char* what) const {
   if (!child_)
