@@ -164,6 +164,33 @@ def worker_pool():
     assert all(f"worker {i}:" in text for i in (1, 2, 3))
 
 
+def processes():
+    in_order(output("processes"), "sorted: cid is first",
+             "has failed with exit code 3: out of paper",
+             "not run: cannot run no-such-program: No such file or directory",
+             "time is up: the stubborn one was killed", "you said: hello", "you said: goodbye",
+             "20 at once: 50 bytes")
+
+
+def process_pool():
+    in_order(output("process_pool"), "33860 primes below 400000; the loop went on",
+             "'division' has thrown std::domain_error in its worker process: nothing can be divided by 0",
+             "has died of SIGABRT in 'bug'", "6 / 3 = 2")
+
+
+def signals():
+    p = program("signals")
+    assert p.stdout.readline() == f"process {p.pid} listens\n"
+    for number, said in ((signal.SIGHUP, "settings read again, 1 times now\n"),
+                         (signal.SIGUSR1, "all is well\n"),
+                         (signal.SIGHUP, "settings read again, 2 times now\n")):
+        p.send_signal(number)
+        assert p.stdout.readline() == said
+    p.send_signal(signal.SIGINT)
+    p.communicate(timeout=LIMIT)
+    assert p.returncode == 130, p.returncode
+
+
 def graceful_shutdown():
     in_order(output("graceful_shutdown"), "stopping", "quick: has finished", "slow: cut off",
              "all ended")

@@ -15,6 +15,7 @@
 #include <troupe/channel.hpp>
 #include <troupe/cleanup.hpp>
 #include <troupe/clock.hpp>
+#include <troupe/command.hpp>
 #include <troupe/condition.hpp>
 #include <troupe/dead_letters.hpp>
 #include <troupe/descriptor_stream.hpp>
@@ -33,6 +34,9 @@
 #include <troupe/nursery.hpp>
 #include <troupe/outcome.hpp>
 #include <troupe/pipe.hpp>
+#include <troupe/process.hpp>
+#include <troupe/process_function.hpp>
+#include <troupe/process_pool.hpp>
 #include <troupe/protocol.hpp>
 #include <troupe/queued_writer.hpp>
 #include <troupe/race.hpp>
@@ -43,6 +47,7 @@
 #include <troupe/semaphore.hpp>
 #include <troupe/serve.hpp>
 #include <troupe/shared_mutex.hpp>
+#include <troupe/signals.hpp>
 #include <troupe/socket_address.hpp>
 #include <troupe/stream.hpp>
 #include <troupe/task.hpp>

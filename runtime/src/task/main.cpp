@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/error.hpp>
 #include <troupe/exception_group.hpp>
+#include <troupe/process_function.hpp>
 #include <troupe/run.hpp>
 
 #include <charconv>
@@ -14,6 +15,9 @@ namespace troupe::detail {
 
 main_arguments parse_main_arguments(int& argc, char** argv, run_options defaults) {
   main_arguments result{std::move(defaults), {}};
+  result.exit_code = run_process_worker(argc, argv);
+  if (result.exit_code)
+    return result;
   result.options.handle_signals = true;
   int kept = 0;
   for (int i = 0; i < argc; ++i) {
