@@ -43,6 +43,9 @@
 #include <troupe/task_tree.hpp>
 #include <troupe/tcp.hpp>
 #include <troupe/time.hpp>
+#include <troupe/tls.hpp>
+#include <troupe/tls_context.hpp>
+#include <troupe/tls_error.hpp>
 #include <troupe/udp.hpp>
 #include <troupe/unix_socket.hpp>
 #include <troupe/wait.hpp>
