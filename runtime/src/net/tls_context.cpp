@@ -25,20 +25,21 @@ namespace {
   throw tls_error(tls_code(code), what, file, why);
 }
 
-/// OpenSSL only says that reading has failed.
-void check_readable(const char* what, const std::string& file) {
+/// What is in the file: OpenSSL says too little when it cannot be read, or used.
+std::string read_file(const char* what, const std::string& file) {
+  constexpr std::size_t enough = 1 << 20;
+  std::string text(enough, '\0');
   std::FILE* f = std::fopen(file.c_str(), "re");
-  char one = 0;
-  const bool good = f && std::fread(&one, 1, 1, f) == 1;
-  const int error = good ? 0 : errno;
-  const bool empty = f && !good && std::ferror(f) == 0;
+  text.resize(f ? std::fread(text.data(), 1, text.size(), f) : 0);
+  const int error = !f || std::ferror(f) != 0 ? errno : 0;
   if (f)
     std::fclose(f);
-  if (empty)
+  if (error != 0)
+    throw tls_error(std::error_code(error, std::generic_category()), what, file);
+  if (text.empty())
     throw tls_error(std::make_error_code(std::errc::invalid_argument), what, file,
                     "the file is empty");
-  if (!good)
-    throw tls_error(std::error_code(error, std::generic_category()), what, file);
+  return text;
 }
 
 int give_passphrase(char* into, int room, int, void* from) noexcept {
@@ -49,10 +50,9 @@ int give_passphrase(char* into, int room, int, void* from) noexcept {
   return static_cast<int>(phrase.size());
 }
 
-std::string_view why_no_pem(unsigned long code, const char* wanted) {
-  if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE)
-    return wanted;
-  return "it is damaged";
+std::string_view why_no_certificate(const std::string& text) {
+  return text.find("CERTIFICATE-----") == std::string::npos ? "there is no certificate in it (PEM)"
+                                                            : "it is damaged";
 }
 
 /// Reading a key that is not encrypted meets none of these.
@@ -106,10 +106,9 @@ void load_certificate(SSL_CTX& ctx, const tls_certificate& files) {
   } at_the_end{ctx};
 
   ERR_clear_error();
-  check_readable(load_chain, files.chain_file);
+  const std::string chain = read_file(load_chain, files.chain_file);
   if (SSL_CTX_use_certificate_chain_file(&ctx, files.chain_file.c_str()) != 1)
-    fail_to_load(load_chain, files.chain_file,
-                 why_no_pem(ERR_peek_last_error(), "there is no certificate in it (PEM)"));
+    fail_to_load(load_chain, files.chain_file, why_no_certificate(chain));
   const X509* own = SSL_CTX_get0_certificate(&ctx);
   if (!files.allow_expired) {
     if (X509_cmp_current_time(X509_get0_notAfter(own)) < 0)
@@ -122,7 +121,7 @@ void load_certificate(SSL_CTX& ctx, const tls_certificate& files) {
 
   const std::string& key = files.key_file.empty() ? files.chain_file : files.key_file;
   const std::string mismatch = "it does not belong to the certificate in " + files.chain_file;
-  check_readable(load_key, key);
+  const std::string key_text = read_file(load_key, key);
   if (SSL_CTX_use_PrivateKey_file(&ctx, key.c_str(), SSL_FILETYPE_PEM) != 1) {
     const unsigned long last = ERR_peek_last_error();
     if (ERR_GET_LIB(last) == ERR_LIB_X509)
@@ -135,7 +134,9 @@ void load_certificate(SSL_CTX& ctx, const tls_certificate& files) {
                       files.passphrase.empty() ? "it is encrypted, and no passphrase was given"
                                                : "the passphrase is wrong");
     throw tls_error(tls_code(last), load_key, key,
-                    why_no_pem(last, "there is no private key in it (PEM)"));
+                    key_text.find("PRIVATE KEY-----") == std::string::npos
+                      ? "there is no private key in it (PEM)"
+                      : "it is damaged");
   }
   if (SSL_CTX_check_private_key(&ctx) != 1)
     fail_to_load(load_key, key, mismatch);
@@ -145,10 +146,9 @@ void load_authorities(SSL_CTX& ctx, const std::string& file, const std::string& 
   constexpr auto load = "load the authorities";
   ERR_clear_error();
   if (!file.empty()) {
-    check_readable(load, file);
+    const std::string authorities = read_file(load, file);
     if (SSL_CTX_load_verify_file(&ctx, file.c_str()) != 1)
-      fail_to_load(load, file,
-                   why_no_pem(ERR_peek_last_error(), "there is no certificate in it (PEM)"));
+      fail_to_load(load, file, why_no_certificate(authorities));
     // what is named there is trusted, even if it is not an authority
     X509_STORE_set_flags(SSL_CTX_get_cert_store(&ctx), X509_V_FLAG_PARTIAL_CHAIN);
   }

@@ -143,7 +143,12 @@ tls_state::tls_state(std::unique_ptr<stream> transport, SSL_CTX& ctx, duration s
   statistics_.opened = statistics_.last_read = statistics_.last_written = home_.now();
 }
 
-tls_state::~tls_state() = default;
+tls_state::~tls_state() {
+  // Else OpenSSL takes it for an attack that there was no goodbye, and never resumes the
+  // session. TLS has not asked for that since 1.1.
+  if (!fatal_)
+    SSL_set_shutdown(ssl_.get(), SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+}
 
 std::string tls_state::who() const {
   const std::string where = peer();
@@ -191,6 +196,7 @@ tls_state::step tls_state::result_of(int returned, const char* operation) noexce
 }
 
 void tls_state::set_failure(unsigned long code, const char* operation) noexcept {
+  fatal_ = true;
   try {
     if (distrust)
       fail(std::exchange(distrust, nullptr));

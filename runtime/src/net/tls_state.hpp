@@ -185,6 +185,7 @@ private:
   bool closing_ = false;
   bool closed_ = false;
   bool no_memory_ = false;
+  bool fatal_ = false; // OpenSSL has failed
 };
 
 using tls_state_ptr = boost::intrusive_ptr<tls_state>;
