@@ -25,6 +25,10 @@ ACTORS = {
 # 50 connections, 64 bytes there and back
 ECHO = {"6": ("TCP echo, user CPU ns a request", 1.1, True),
         "6t": ("the same with the kernel's part", None, True)}
+# TLS 1.3 with asio::ssl beside it; handshakes with a P-256 certificate
+TLS = {"7": ("TLS echo, user CPU ns a request", 1.0, True),
+       "7h": ("TLS handshake, user CPU ns", 1.0, True),
+       "7m": ("idle TLS connection, bytes", None, False)}
 
 seen = collections.defaultdict(list)
 for line in open(sys.argv[1]):
@@ -57,4 +61,5 @@ def table(tests, against, title, others):
 table(CORE, "go", "Go, one processor",
       {"floor": "floor", "erlang": "Erlang", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
 table(ACTORS, "stock", "stock CAF", {})
+table(TLS, "asio", "asio::ssl callbacks", {})
 table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
