@@ -258,7 +258,8 @@ BOOST_AUTO_TEST_CASE(contexts_are_for_all_loops) {
             for (int k = 0; k < 10; ++k) {
               tls_pair p;
               co_await p.shake_hands(on_c, on_s);
-              BOOST_REQUIRE(p.client.has_value());
+              if (!p.client) // Boost.Test is for one loop at a time
+                std::rethrow_exception(p.client_error);
               co_await p.server->write_all("x");
               co_await read_text(*p.client);
               on_s.reload();
