@@ -259,6 +259,12 @@ public:
     return troupe::tcp_handler(serve);
   }
 
+  /// The same for `serve_tls`.
+  static troupe::tls_handler secure_handler(caf::actor hub_address) {
+    const auto serve = [hub_address](troupe::tls_stream& peer) { return run(peer, hub_address); };
+    return troupe::tls_handler(serve);
+  }
+
 private:
   session(troupe::stream& peer, caf::actor hub_address, troupe::mailbox& in)
     : peer_(peer), hub_(std::move(hub_address)), in_(in), me_(in.address()) {}

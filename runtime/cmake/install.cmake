@@ -38,7 +38,7 @@ set(CPACK_PACKAGE_CONTACT "The troupe authors <troupe@localhost>")
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 # CAF's next versions have another ABI. Asio is compiled in: no public header needs it.
 set(CPACK_DEBIAN_PACKAGE_DEPENDS 
-    "libcaf-dev (>= 0.17.6), libcaf-dev (<< 0.18), libboost1.81-dev, libc-ares-dev (>= 1.18)")
+    "libcaf-dev (>= 0.17.6), libcaf-dev (<< 0.18), libboost1.81-dev, libc-ares-dev (>= 1.18), libssl-dev (>= 3.0)")
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ${BUILD_SHARED_LIBS})
 set(CPACK_DEBIAN_PACKAGE_SECTION libdevel)
 include(CPack)

@@ -6,7 +6,10 @@ build=$(cd "$1" && pwd)
 passes=${2:-3}
 here=$(cd "$(dirname "$0")" && pwd)
 results=$(mktemp)
-trap 'rm -f "$results"' EXIT
+keys=$(mktemp -d)
+trap 'rm -rf "$results" "$keys"' EXIT
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+  -keyout "$keys/key" -out "$keys/crt" 2>/dev/null
 
 # run NAME SECONDS COMMAND...: a peer that fails or takes too long is said so, and its cells stay empty
 run() {
@@ -49,6 +52,12 @@ echo_server() {
   run "$name" 30 "$bench/bench_echo_client" "$@"
 }
 
+# tls_server NAME COMMAND...
+tls_server() {
+  local name=$1
+  run "$name" 60 "$bench/bench_tls_client" "$@" "$keys/crt" "$keys/key"
+}
+
 for _ in $(seq "$passes"); do
   for test in 1a 1b 2 2c 2d 3a 3b 4 5a 5b; do
     run troupe 60 "$bench/bench" "$test"
@@ -67,6 +76,8 @@ for _ in $(seq "$passes"); do
   run "threads" 60 "$bench/bench_threads"
   echo_server troupe "$bench/bench_echo"
   echo_server asio "$bench/peer_asio_echo"
+  tls_server troupe "$bench/bench_tls_echo"
+  tls_server asio "$bench/peer_asio_tls_echo"
   [ ! "$go" ] || echo_server go env GOMAXPROCS=1 "$build/peer_go" 6
   [ ! "$asyncio" ] || echo_server asyncio "$python" "$here/peers/peer_asyncio.py" asyncio 6
   [ ! "$uvloop" ] || echo_server uvloop "$python" "$here/peers/peer_asyncio.py" uvloop 6

@@ -31,6 +31,10 @@ THREADS = {
     "t16": ("the same, 16 at a time", 1.0, False),
 }
 FILES = {"f1": ("read 1 GiB of a file that is in memory, wall ns a MiB", 1.1, False)}
+# TLS 1.3 with asio::ssl beside it; handshakes with a P-256 certificate
+TLS = {"7": ("TLS echo, user CPU ns a request", 1.0, True),
+       "7h": ("TLS handshake, user CPU ns", 1.0, True),
+       "7m": ("idle TLS connection, bytes", None, False)}
 
 seen = collections.defaultdict(list)
 for line in open(sys.argv[1]):
@@ -63,6 +67,7 @@ def table(tests, against, title, others):
 table(CORE, "go", "Go, one processor",
       {"floor": "floor", "erlang": "Erlang", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
 table(ACTORS, "stock", "stock CAF", {})
+table(TLS, "asio", "asio::ssl callbacks", {})
 table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
 table(THREADS, "asio", "asio::thread_pool", {})
 table(FILES, "plain", "a loop of read", {})

@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 
 LIMIT = 20  # seconds, for everything that should happen at once
 where = sys.argv[1]
@@ -358,6 +359,129 @@ def services():
     server.end()
     assert b"shutting down, goodbye" in bob.hear_end()
     assert "All clients are gone" in server.said
+
+
+class Certificate:
+    """chat.crt and chat.key, for localhost, in a folder of their own."""
+
+    def __init__(self, subject="/CN=localhost"):
+        self.folder = tempfile.TemporaryDirectory()
+        self.crt, self.key = (os.path.join(self.folder.name, n) for n in ("chat.crt", "chat.key"))
+        subprocess.run(["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-keyout", self.key, "-x509",
+                        "-days", "365", "-out", self.crt, "-subj", subject], check=True,
+                       stderr=subprocess.DEVNULL)
+
+
+class SecureClient:
+    """openssl s_client, with its input and output as Client has them."""
+
+    def __init__(self, port, certificate, *args):
+        self.process = subprocess.Popen(
+            ["openssl", "s_client", "-quiet", "-verify_quiet", "-verify_return_error", "-connect",
+             f"127.0.0.1:{port}", "-servername", "localhost", "-CAfile", certificate.crt, *args],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        self.got = b""
+
+    def say(self, data):
+        self.process.stdin.write(data if isinstance(data, bytes) else (data + "\n").encode())
+        return self
+
+    hear = Client.hear
+
+    @property
+    def socket(self):
+        return self
+
+    def recv(self, size):
+        return os.read(self.process.stdout.fileno(), size)
+
+    def hear_end(self):
+        rest, errors = self.process.communicate(timeout=LIMIT)
+        return self.got + rest
+
+
+def secure():
+    certificate = Certificate()
+    server = Server("secure_server", 0, certificate.crt, certificate.key)
+    in_order(output("secure_client", server.ports[0], certificate.crt, "blah blah blah"), "Connecting...",
+             "Connected to CN=localhost by TLSv1.3")
+    server.until("received: blah blah blah")
+    server.until("Client disconnected")
+    for version in ("-tls1_2", "-tls1_3"):
+        client = SecureClient(server.ports[0], certificate, version, "-no_ign_eof")
+        client.say("from openssl " + version)
+        server.until("received: from openssl " + version)
+        client.process.communicate(b"Q\n", timeout=LIMIT)
+    old = subprocess.run(["openssl", "s_client", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", "-connect",
+                          f"127.0.0.1:{server.ports[0]}"], stdin=subprocess.DEVNULL, capture_output=True,
+                         timeout=LIMIT)
+    assert old.returncode != 0, old.stdout
+    server.process.send_signal(signal.SIGINT)
+    text, _ = server.process.communicate(timeout=LIMIT)
+    assert server.process.returncode == 130, text
+    in_order(server.said + text, "Client connected from 127.0.0.1:", "TLSv1.3", "there is no version of TLS")
+
+
+def secure_bad_certificates():
+    certificate, other = Certificate(), Certificate("/CN=somebody else")
+    server = Server("secure_server", 0, certificate.crt, certificate.key)
+    client = program("secure_client", server.ports[0], other.crt)
+    text, _ = client.communicate(timeout=LIMIT)
+    assert client.returncode == 1
+    assert f"cannot trust 127.0.0.1:{server.ports[0]}: its certificate is self-signed" in text, text
+    server.until("does not know who has issued our certificate")
+    server.process.kill()
+    server.process.wait()
+    for crt, key, why in (
+            (certificate.crt, other.key, f"cannot load the key {other.key}: it does not belong to the "
+             f"certificate in {certificate.crt}"),
+            ("none.crt", "none.key", "cannot load the certificate none.crt: No such file or directory")):
+        failing = program("secure_server", 0, crt, key)
+        text, _ = failing.communicate(timeout=LIMIT)
+        assert failing.returncode == 1 and why in text, text
+
+
+def tls_chat():
+    certificate = Certificate()
+    server = Server("tls_chat", 0, certificate.crt, certificate.key)
+    bob = SecureClient(server.ports[0], certificate).say("bob")
+    bob.hear("you are in lobby")
+    eve = SecureClient(server.ports[0], certificate, "-tls1_2").say("eve")
+    eve.hear("you are in lobby")
+    bob.hear("eve has joined lobby")
+    bob.say("hello \u00fc, in private")
+    eve.hear("bob: hello \u00fc, in private\n")
+    eve.say("/quit").hear("goodbye")
+    eve.hear_end()
+    bob.hear("eve has left lobby")
+    server.end()
+    assert b"shutting down, goodbye" in bob.hear_end()
+
+
+def tls_chat_bad_clients():
+    """In plain text, half a hand-shake, resets: nobody else notices."""
+    certificate = Certificate()
+    server = Server("tls_chat", 0, certificate.crt, certificate.key)
+    bob = SecureClient(server.ports[0], certificate).say("bob")
+    bob.hear("you are in lobby")
+    slow = Client(server.ports[0]).say(b"\x16\x03\x01")  # and nothing more
+    plain = Client(server.ports[0]).say("no TLS at all")
+    assert plain.hear_end()[:2] == b"\x15\x03"  # an alert
+    server.until("what came is not TLS")
+    for _ in range(20):
+        Client(server.ports[0]).reset()
+        Client(server.ports[0]).say(b"\x16\x03\x01\x02\x00").reset()
+    killed = SecureClient(server.ports[0], certificate).say("eve")
+    bob.hear("eve has joined lobby")
+    killed.process.kill()
+    killed.process.wait()
+    bob.hear("eve has left lobby")
+    bob.say("/who").hear("in lobby: bob\n")
+    slow.socket.close()
+    server.process.send_signal(signal.SIGINT)
+    text, _ = server.process.communicate(timeout=LIMIT)
+    assert server.process.returncode == 130, text
+    assert (server.said + text).count("failed") <= 1, server.said + text
 
 
 globals()[sys.argv[2]]()

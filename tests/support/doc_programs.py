@@ -24,7 +24,7 @@ for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
             compiled = subprocess.run(
                 ["g++", "-std=c++20", "-O1", f"-I{ROOT}/runtime/include",
                  f"-I{generated_headers}", str(source), "-o", f"{tmp}/program", library,
-                 "-lcaf_core", "-pthread"],
+                 "-lcaf_core", "-lcares", "-lssl", "-lcrypto", "-pthread"],
                 capture_output=True, text=True)
             if compiled.returncode == 0:
                 compiled = subprocess.run([f"{tmp}/program"], capture_output=True, text=True,

@@ -58,6 +58,9 @@
 #include <troupe/thread.hpp>
 #include <troupe/thread_pool.hpp>
 #include <troupe/time.hpp>
+#include <troupe/tls.hpp>
+#include <troupe/tls_context.hpp>
+#include <troupe/tls_error.hpp>
 #include <troupe/udp.hpp>
 #include <troupe/unix_socket.hpp>
 #include <troupe/wait.hpp>
