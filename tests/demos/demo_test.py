@@ -400,6 +400,136 @@ class SecureClient:
         return self.got + rest
 
 
+def netcat(port, text, *options):
+    """What nc hears when it says `text` and ends its direction."""
+    return subprocess.run(["nc", "-N", *options, "localhost", str(port)], input=text, text=True,
+                          capture_output=True, timeout=LIMIT).stdout
+
+
+def udp_echo():
+    server = Server("udp_echo", 0)
+    # nc does not know when a datagram was the last one
+    said = subprocess.run(["nc", "-u", "-w", "1", "localhost", str(server.ports[0])], input="hello\n",
+                          text=True, capture_output=True, timeout=LIMIT).stdout
+    assert said == "hello\n", said
+    clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
+    for n, client in enumerate(clients):
+        client.settimeout(LIMIT)
+        client.sendto(f"from {n}".encode(), ("127.0.0.1", server.ports[0]))
+    for n, client in enumerate(clients):
+        assert client.recv(100) == f"from {n}".encode()
+    clients[0].sendto(b"", ("127.0.0.1", server.ports[0]))
+    assert clients[0].recv(100) == b""
+    server.end()
+
+
+def reconnecting_client():
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.bind(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    client = Server("reconnecting_client", port, ports=0)
+    client.until("Connection refused; again in")
+    listening.settimeout(LIMIT)
+    listening.listen()
+    first, _ = listening.accept()
+    first.sendall(b"one\n")
+    client.until("server: one")
+    first.close()
+    client.until("the stream has ended; again in")
+    second, _ = listening.accept()
+    second.sendall(b"two\n")
+    client.until("server: two")
+    second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    second.close()
+    client.until("Connection reset by peer; again in")
+    # a server that restarts
+    listening.close()
+    client.until("Connection refused; again in")
+    with subprocess.Popen(["nc", "-l", "127.0.0.1", str(port)], stdin=subprocess.PIPE, text=True) as nc:
+        nc.stdin.write("three\nbye\n")
+        nc.stdin.flush()
+        text, _ = client.process.communicate(timeout=LIMIT)
+        nc.kill()
+    in_order(text, "server: three", "the server has said goodbye")
+    assert client.process.returncode == 0
+
+
+def closing_connections():
+    in_order(output("closing_connections"), "close: the server says 'closing'", "close: the server has ended",
+             "eof: the server says 'I have nothing more to say'", "eof: the server has ended",
+             "server: the client went on with 11 bytes", "abort: read from has failed: connection reset",
+             "leave: the server says 'how?'", "client's end: you have left", "after close: stream_closed")
+
+
+def closing_connections_server():
+    server = Server("closing_connections", 0)
+    port = server.ports[0]
+    assert netcat(port, "close\n") == "closing\n"
+    assert netcat(port, "eof\nand more") == "I have nothing more to say\n"
+    assert netcat(port, "") == "you have left\n"
+    client = Client(port).say("abort")
+    try:
+        client.socket.recv(100)
+        raise AssertionError("no reset")
+    except ConnectionResetError:
+        pass
+    server.until("went on with 8 bytes")
+    server.end()
+
+
+def socket_errors():
+    in_order(output("socket_errors"), "nobody listens: connection_refused", "no such name: name_not_found",
+             "port is taken: address_in_use", "not my address: address_not_available",
+             "peer has crashed: connection_reset", "peer has left: broken_pipe",
+             "peer ends too early: incomplete_read_error; 'abc' of 10 bytes", "closed here: stream_closed",
+             "peer is silent: timeout_error", "two readers: usage_error", "line has no end: limit_overrun",
+             "datagram is too long: message_too_long", "as a value: Connection refused")
+
+
+def protocol_echo():
+    server = Server("protocol_echo", 0)
+    port = server.ports[0]
+    assert netcat(port, "hello\n") == "hello\n"
+    one, two = Client(port), Client(port)
+    one.say("1")
+    two.say("2")
+    two.hear("2\n")
+    one.hear("1\n")
+    one.say("bye")
+    assert one.hear_end() == b"bye\n"
+    two.reset()
+    server.until("was lost: ")
+    # one that sends and never reads
+    deaf = Client(port)
+    deaf.socket.setblocking(False)
+    sent = 0
+    try:
+        while sent < 100_000_000:
+            sent += deaf.socket.send(b"x" * 65536)
+    except BlockingIOError:
+        pass
+    assert sent < 100_000_000
+    Client(port).say("still there").hear("still there\n")
+    deaf.reset()
+    server.end()
+
+
+def selector_loop():
+    server = Server("selector_loop", 0)
+    port = server.ports[0]
+    assert netcat(port, "hello\n") == "hello\n"
+    clients = [Client(port) for _ in range(10)]
+    for n, client in enumerate(clients):
+        client.say(f"from {n}")
+    for n, client in reversed(list(enumerate(clients))):
+        client.hear(f"from {n}\n")
+    big = Client(port)
+    big.say(b"x" * 50_000).hear("x" * 50_000)
+    clients[0].reset()
+    server.end()
+
+
 def secure():
     certificate = Certificate()
     server = Server("secure_server", 0, certificate.crt, certificate.key)

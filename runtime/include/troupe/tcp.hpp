@@ -94,6 +94,8 @@ public:
 
   [[nodiscard]] std::uint16_t port() const;
   [[nodiscard]] std::string local() const;
+  /// The descriptor, for options that are not covered here; -1 when closed.
+  [[nodiscard]] int native_handle() const noexcept;
 
   /// For the runtime.
   [[nodiscard]] detail::socket_state* socket() const noexcept { return socket_; }

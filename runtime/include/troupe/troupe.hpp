@@ -20,6 +20,7 @@
 #include <troupe/dead_letters.hpp>
 #include <troupe/descriptor_stream.hpp>
 #include <troupe/directory.hpp>
+#include <troupe/dispatch.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>
@@ -41,6 +42,7 @@
 #include <troupe/queued_writer.hpp>
 #include <troupe/race.hpp>
 #include <troupe/random.hpp>
+#include <troupe/readiness.hpp>
 #include <troupe/resolve.hpp>
 #include <troupe/retry.hpp>
 #include <troupe/run.hpp>

@@ -90,6 +90,8 @@ void tcp_listener::close() noexcept {
 
 std::string tcp_listener::local() const { return socket_ ? socket_->local() : "closed"; }
 
+int tcp_listener::native_handle() const noexcept { return socket_ ? socket_->fd() : -1; }
+
 std::uint16_t tcp_listener::port() const {
   const socket_address at = socket_ ? socket_->local_address() : socket_address();
   if (at.empty())
