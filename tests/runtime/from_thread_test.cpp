@@ -71,7 +71,12 @@ BOOST_AUTO_TEST_CASE(it_is_a_part_of_the_task) {
       const int seen = co_await to_thread(
         [] { return from_thread([]() -> task<int> { co_return value.get(); }); });
       BOOST_TEST(seen == 7);
+      const auto get = [] { return value.get(); };
+      BOOST_TEST((co_await to_thread(get)) == 7);
+      thread_options options{.abandon_on_cancel = true};
+      BOOST_TEST((co_await to_thread(options, get)) == 7);
     });
+    BOOST_TEST((co_await to_thread([] { return value.get(); })) == 0);
     co_await to_thread([] {
       from_thread([]() -> task<> {
         co_await with_nursery([](nursery& n) -> task<> {
@@ -207,6 +212,25 @@ BOOST_AUTO_TEST_CASE(cancelled_in_any_step_nothing_hangs) {
           });
         }
         for (int i = 0; i < k % 20; ++i)
+          co_await checkpoint();
+        n.cancel();
+      });
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_closes_on_the_loop_that_its_abandoned_job_asks) {
+  run(run_options{.loops = 1}, []() -> task<> {
+    for (int k = 0; k < 200; ++k)
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([]() -> task<> {
+          thread_pool pool(1); // ends with this frame, on the loop
+          thread_options options{.pool = &pool, .abandon_on_cancel = true};
+          co_await to_thread(options, [] {
+            for (;;)
+              from_thread([] {});
+          });
+        });
+        for (int i = 0; i < k; ++i)
           co_await checkpoint();
         n.cancel();
       });

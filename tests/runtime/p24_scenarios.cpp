@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "p24_scenarios.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <troupe/troupe.hpp>
 
@@ -287,6 +288,51 @@ task<> echo_over_loopback(ledger& l) {
   });
 }
 
+task<> calls_on_threads(ledger& l) {
+  const auto job = [&l] {
+    const tracked here(l);
+    int sum = from_thread(
+      [](ledger& of) -> task<int> {
+        const tracked inside(of);
+        co_await checkpoint();
+        co_return 3;
+      },
+      std::ref(l));
+    return sum + from_thread([] { return 4; });
+  };
+  int sum = co_await to_thread(job);
+  capacity_limiter limiter(1);
+  thread_options options{.limiter = &limiter, .name = "a name that is long enough"};
+  sum += co_await to_thread(options, job);
+  thread_pool pool(2);
+  thread_options leaving{.pool = &pool, .abandon_on_cancel = true};
+  sum += co_await to_thread(leaving, job);
+  co_await with_nursery([&](nursery& n) -> task<> {
+    for (int i = 0; i < 3; ++i)
+      n.start_soon([&, leaving]() -> task<> { co_await to_thread(leaving, [] {}); });
+    co_return;
+  });
+  l.result = sum;
+}
+
+task<> use_files(ledger& l) {
+  // not one of each run: without memory it could not be removed
+  static const troupe_test::temporary_directory directory;
+  const tracked here(l);
+  const auto path = directory / "a file";
+  co_await replace_file(path, "one\ntwo\n");
+  file f = co_await open_file(path, open_mode::read | open_mode::write);
+  co_await f.write_at("O", 0);
+  co_await f.sync_data();
+  auto lines = f.lines();
+  while (auto line = co_await lines.next())
+    l.result += static_cast<int>(line->size());
+  auto names = list_directory(directory.path());
+  while (auto entry = co_await names.next())
+    l.result += static_cast<int>((co_await path_info(entry->path)).size);
+  co_await f.close();
+}
+
 constexpr std::array all{
   scenario{"children and results", 1, false, 3, children_and_results},
   scenario{"start handshake", 1, false, 14, start_handshake},
@@ -301,6 +347,8 @@ constexpr std::array all{
   scenario{"a child elsewhere", 2, false, 400, child_elsewhere},
   scenario{"sharing", 1, false, 3, sharing},
   scenario{"locals and handlers", 1, false, 2, locals_and_handlers},
+  scenario{"calls on threads", 1, false, 21, calls_on_threads},
+  scenario{"files", 1, false, 14, use_files},
   scenario{"echo over loopback", 1, true, 16, echo_over_loopback},
 };
 

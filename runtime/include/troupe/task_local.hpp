@@ -46,7 +46,8 @@ public:
   task_local(const task_local&) = delete;
   task_local& operator=(const task_local&) = delete;
 
-  /// The value for the current task; the fallback outside of tasks. The reference
+  /// The value for the current task, on a thread of `to_thread` for the task that waits
+  /// for it; the fallback elsewhere. The reference
   /// is good for as long as the value is set. Any thread. Not a checkpoint.
   [[nodiscard]] const T& get() const noexcept {
     const void* found = detail::find_local(key_);

@@ -32,7 +32,7 @@ struct thread_options {
 ///     std::string text = co_await to_thread(read_slowly, "/mnt/tape/1");
 ///
 /// `fn` and `args` are moved or copied, as `nursery::start_soon` does. What they refer to
-/// may be used by no task until the call is over.
+/// may be used by no task until the call is over. It sees the task's `task_local` values.
 ///
 /// A checkpoint: cancelled before it begins, the function is not called. A function that
 /// runs cannot be stopped from outside: the await waits for its end, cancelled or not,

@@ -2,6 +2,7 @@
 #include <troupe/detail/local_values.hpp>
 #include <troupe/detail/loop.hpp>
 #include <troupe/detail/task_extras.hpp>
+#include <troupe/detail/thread_job.hpp>
 #include <troupe/nursery.hpp>
 
 #include <atomic>
@@ -54,10 +55,12 @@ std::uint64_t new_local_key() noexcept {
 }
 
 const void* find_local(std::uint64_t key) noexcept {
-  const task_block* t = current_task_block();
-  if (!t || !t->extras()) [[likely]]
-    return nullptr;
-  const auto* v = static_cast<const local_value*>(t->extras()->locals.get());
+  const void* values = nullptr;
+  if (const task_block* t = current_task_block())
+    values = t->extras() ? t->extras()->locals.get() : nullptr;
+  else if (const thread_work* work = thread_work::current())
+    values = work->locals();
+  const auto* v = static_cast<const local_value*>(values);
   while (v && v->key != key)
     v = v->next.get();
   return v ? v->value.get() : nullptr;

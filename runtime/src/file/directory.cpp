@@ -180,7 +180,12 @@ task<std::filesystem::path> make_temporary_directory(std::filesystem::path paren
     std::string name = (parent / (prefix + "XXXXXX")).native();
     if (!::mkdtemp(name.data()))
       throw_file_error(errno, "make a temporary directory in", parent.native());
-    return std::filesystem::path(name);
+    try {
+      return std::filesystem::path(name);
+    } catch (...) { // no memory
+      ::rmdir(name.c_str());
+      throw;
+    }
   });
 }
 

@@ -96,6 +96,8 @@ task<> write_at(file_state& s, std::span<const std::byte> data, std::uint64_t of
                                           .offset = offset_of(s, offset)});
     if (n < 0)
       s.fail(static_cast<int>(-n), "write");
+    if (n == 0 && !data.empty()) // nothing that it takes, nothing that it says
+      s.fail(EIO, "write");
     data = data.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::size_t>(n);
     if (position)

@@ -89,18 +89,19 @@ io_uring* io_uring::of(loop& home) {
   return ring.usable_ ? &ring : nullptr;
 }
 
-bool io_uring::set_up() noexcept {
+/// Throws `std::bad_alloc`.
+bool io_uring::set_up() {
   io_uring_params p{};
   p.flags = IORING_SETUP_CLAMP;
   const int fd = ring_setup(entries, p);
   if (fd < 0)
     return false; // an old kernel, or forbidden
   constexpr unsigned needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
-  boost::system::error_code error;
-  descriptor_.assign(fd, error);
-  if (error) {
+  try {
+    descriptor_.assign(fd);
+  } catch (...) {
     ::close(fd);
-    return false;
+    throw;
   }
   return (p.features & needed) == needed && map(p);
 }

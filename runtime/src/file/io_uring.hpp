@@ -50,7 +50,7 @@ private:
   struct in_place;
 
   void shutdown() override;
-  [[nodiscard]] bool set_up() noexcept;
+  [[nodiscard]] bool set_up();
   [[nodiscard]] bool map(const io_uring_params& p) noexcept;
   [[nodiscard]] bool submit(const io_uring_sqe& what) noexcept;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/detail/remote_scope.hpp>
+#include <troupe/detail/task_extras.hpp>
 #include <troupe/detail/thread_impl.hpp>
 #include <troupe/error.hpp>
 #include <troupe/thread.hpp>
@@ -61,6 +62,75 @@ void thread_work::execute() noexcept {
   this_thread_work = nullptr;
 }
 
+bool attached_work::send(task_visit& v) noexcept {
+  home_->post(v);
+  return true;
+}
+
+// -- work that may be left ----------------------------------------------------------
+
+void abandonable_work::execute() noexcept {
+  thread_work::execute();
+  std::unique_lock lock(mutex_);
+  if (!abandoned_)
+    return;
+  lock.unlock();
+  drop(); // here, before the thread takes another job
+}
+
+void abandonable_work::finished() noexcept {
+  std::unique_lock lock(mutex_);
+  done_ = true;
+  if (!abandoned_) {
+    home_->post(*this); // under the lock: after `abandon` the loop may be gone
+    return;
+  }
+  const bool last = !message_under_way_;
+  lock.unlock();
+  if (last)
+    delete this;
+}
+
+bool abandonable_work::abandon() noexcept {
+  std::unique_lock lock(mutex_);
+  if (done_)
+    return false;
+  abandoned_ = true;
+  wait_ = nullptr;
+  task_visit* v = std::exchange(visit_, nullptr);
+  lock.unlock();
+  if (v) // now: this loop may be about to wait for the thread
+    v->answer(true);
+  return true;
+}
+
+void abandonable_work::dispose() noexcept {
+  std::unique_lock(mutex_).unlock(); // the thread may still be in `finished`
+  delete this;
+}
+
+bool abandonable_work::send(task_visit& v) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (abandoned_)
+    return false;
+  visit_ = &v;
+  message_under_way_ = true;
+  home_->post(message_);
+  return true;
+}
+
+void abandonable_work::visit_arrives() noexcept {
+  std::unique_lock lock(mutex_);
+  message_under_way_ = false;
+  task_visit* v = std::exchange(visit_, nullptr);
+  const bool last = abandoned_ && done_;
+  lock.unlock();
+  if (v)
+    v->arrive(wait_);
+  else if (last)
+    delete this;
+}
+
 void refuse_on_loop(const char* what) {
   if (loop::current())
     throw usage_error(std::string("troupe: ") + what
@@ -79,7 +149,10 @@ thread_work& require_work(const char* what) {
 
 void thread_wait::begin() {
   place_ = place_for(task_->home(), pool_, has_limiter_);
-  work_ = &make_work();
+  work_ = &own_work();
+  work_->home_ = &task_->home();
+  if (task_->extras())
+    work_->locals_ = task_->extras()->locals;
   submit(place_, *work_);
   outside(1);
 }
@@ -177,17 +250,16 @@ void visit::answer(std::exception_ptr failure) noexcept {
 }
 
 void task_visit::send() {
-  if (work_.cancelled() || !work_.post_visit(*this))
+  if (work_.cancelled() || !work_.send(*this))
     thread_work::throw_cancelled();
   wait();
 }
 
-void task_visit::run() noexcept {
-  thread_wait* waiting = work_.waiting();
-  if (!waiting || waiting->task().cancelled())
+void task_visit::arrive(thread_wait* where) noexcept {
+  if (!where || where->task().cancelled())
     answer(true);
   else
-    waiting->host(*this);
+    where->host(*this);
 }
 
 nursery_visit::nursery_visit(target to) : scope_(to.first.scope_), name_(std::move(to.second)) {}

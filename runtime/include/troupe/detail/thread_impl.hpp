@@ -38,17 +38,15 @@ struct call_on_thread {
 };
 
 /// The work with its function and result.
-template <class F, class... Args>
-class typed_work : public thread_work {
+template <class Base, class F, class... Args>
+class typed_work : public Base {
 public:
   using value_type = typename call_on_thread<F, Args...>::result;
 
   template <class Fn, class... As>
-  explicit typed_work(std::string name, Fn&& fn, As&&... args)
-    : thread_work(std::move(name)),
-      call_(std::in_place,
-            stored_call<F, Args...>{std::forward<Fn>(fn),
-                                    std::tuple<Args...>(std::forward<As>(args)...)}) {}
+  typed_work(thread_wait& w, const std::string& name, Fn&& fn, As&&... args)
+    : Base(w, name), call_(stored_call<F, Args...>{
+                       std::forward<Fn>(fn), std::tuple<Args...>(std::forward<As>(args)...)}) {}
 
   value_type take() {
     if constexpr (!std::is_void_v<value_type>)
@@ -56,10 +54,10 @@ public:
   }
 
 protected:
-  ~typed_work() = default;
-
-  void drop_call() noexcept { call_.reset(); }
-  void drop_value() noexcept { value_.reset(); }
+  void drop_all() noexcept {
+    call_.reset();
+    value_.reset();
+  }
 
 private:
   void call() final {
@@ -73,7 +71,7 @@ private:
   std::optional<result_value<value_type>> value_;
 };
 
-/// The task stays with its thread: the work lives in the awaiter.
+/// The task stays with its thread.
 template <class F, class... Args>
 class [[nodiscard]] thread_op final : public thread_wait {
 public:
@@ -88,32 +86,16 @@ public:
   }
 
 private:
-  class work final : public typed_work<F, Args...> {
-  public:
-    template <class Fn, class... As>
-    work(thread_op& op, const std::string& name, Fn&& fn, As&&... args)
-      : typed_work<F, Args...>(name, std::forward<Fn>(fn), std::forward<As>(args)...) {
-      this->wait_ = &op;
-    }
-    void attach(loop& home) noexcept { this->home_ = &home; }
-
-  private:
-    void finished() noexcept override { this->home_->post(*this); }
-    bool post_visit(inbox_node& v) noexcept override {
-      this->home_->post(v);
-      return true;
-    }
+  class work final : public typed_work<attached_work, F, Args...> {
+    using typed_work<attached_work, F, Args...>::typed_work;
   };
 
-  thread_work& make_work() override {
-    work_.attach(this->task().home());
-    return work_;
-  }
+  thread_work& own_work() noexcept override { return work_; }
 
   work work_;
 };
 
-/// The task may leave, so the work lives on its own.
+/// The task may leave.
 template <class F, class... Args>
 class [[nodiscard]] abandonable_op final : public thread_wait {
 public:
@@ -133,68 +115,12 @@ public:
   }
 
 private:
-  class work final : public typed_work<F, Args...> {
-  public:
-    template <class Fn, class... As>
-    work(abandonable_op& op, const std::string& name, Fn&& fn, As&&... args)
-      : typed_work<F, Args...>(name, std::forward<Fn>(fn), std::forward<As>(args)...) {
-      this->wait_ = &op;
-    }
-    void attach(loop& home) noexcept { this->home_ = &home; }
-
-    /// On the loop. Returns false if it is done.
-    bool abandon() noexcept {
-      const std::lock_guard lock(mutex_);
-      if (done_)
-        return false;
-      this->wait_ = nullptr;
-      abandoned_ = true;
-      return true;
-    }
-
-    /// When its thread has let go of it.
-    void dispose() noexcept {
-      std::unique_lock(mutex_).unlock();
-      delete this;
-    }
-
-  private:
-    void execute() noexcept override {
-      typed_work<F, Args...>::execute();
-      std::unique_lock lock(mutex_);
-      if (!abandoned_)
-        return;
-      lock.unlock();
-      this->drop_call(); // here, before the thread takes another job
-      this->drop_value();
-    }
-    void finished() noexcept override {
-      std::unique_lock lock(mutex_);
-      if (abandoned_) {
-        lock.unlock();
-        delete this;
-      } else {
-        done_ = true;
-        this->home_->post(*this); // under the lock: after an `abandon` the loop may be gone
-      }
-    }
-    bool post_visit(inbox_node& v) noexcept override {
-      const std::lock_guard lock(mutex_);
-      if (abandoned_)
-        return false;
-      this->home_->post(v);
-      return true;
-    }
-
-    std::mutex mutex_;
-    bool abandoned_ = false;
-    bool done_ = false;
+  class work final : public typed_work<abandonable_work, F, Args...> {
+    using typed_work<abandonable_work, F, Args...>::typed_work;
+    void drop() noexcept override { this->drop_all(); }
   };
 
-  thread_work& make_work() override {
-    work_->attach(this->task().home());
-    return *work_;
-  }
+  thread_work& own_work() noexcept override { return *work_; }
   bool abandon() noexcept override {
     if (!work_->abandon())
       return false;
@@ -241,12 +167,15 @@ class task_visit : public visit {
 public:
   explicit task_visit(thread_work& w) noexcept : work_(w) {}
 
+  /// At `where`; null if nobody is there. On the loop.
+  void arrive(thread_wait* where) noexcept;
+
 protected:
   ~task_visit() = default;
   void send();
 
 private:
-  void run() noexcept final;
+  void run() noexcept final { arrive(work_.waiting()); }
   thread_work& work_;
 };
 

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <exception>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -79,21 +80,24 @@ public:
   [[noreturn]] static void throw_cancelled();
 
   /// Sends `v` to the loop. Returns false if the task has gone. On the work's thread.
-  virtual bool post_visit(inbox_node& v) noexcept = 0;
+  [[nodiscard]] virtual bool send(task_visit& v) noexcept = 0;
+
+  /// The `task_local` values of the task, as they were when the work began.
+  [[nodiscard]] const void* locals() const noexcept { return locals_.get(); }
 
   /// Who waits for it; null if it was abandoned. On the loop.
   [[nodiscard]] thread_wait* waiting() const noexcept { return wait_; }
 
 protected:
   ~thread_work() = default;
-  explicit thread_work(std::string name) noexcept : name_(std::move(name)) {}
+  thread_work(thread_wait& w, std::string name) noexcept : wait_(&w), name_(std::move(name)) {}
 
   void execute() noexcept override;
 
   /// Calls the function and stores what comes of it.
   virtual void call() = 0;
 
-  thread_wait* wait_ = nullptr;
+  thread_wait* wait_;
   loop* home_ = nullptr;
 
 private:
@@ -101,10 +105,63 @@ private:
 
   void run() noexcept final; // on the loop: it is done
 
+  std::shared_ptr<const void> locals_;
   std::exception_ptr error_;
   std::string name_;
   std::atomic<bool> cancelled_{false};
   bool cut_off_ = false;
+};
+
+/// Work that its task waits for to the end. Lives in the awaiter.
+class attached_work : public thread_work {
+protected:
+  using thread_work::thread_work;
+  ~attached_work() = default;
+
+private:
+  void finished() noexcept final { home_->post(*this); }
+  bool send(task_visit& v) noexcept final;
+};
+
+/// Work that its task may leave. Lives on its own, and answers to nobody then: the loop
+/// that it came from may be gone, or wait for this thread.
+class abandonable_work : public thread_work {
+public:
+  /// Returns false if it is done. On the loop.
+  [[nodiscard]] bool abandon() noexcept;
+
+  /// The task has what it wants, or does not want it. On the loop.
+  void dispose() noexcept;
+
+protected:
+  using thread_work::thread_work;
+  virtual ~abandonable_work() = default;
+
+  /// Destroys the function, its arguments and its result.
+  virtual void drop() noexcept = 0;
+
+private:
+  /// A visit is on its way: not the visit itself, which ends when the task leaves.
+  class visit_message final : public inbox_node {
+  public:
+    explicit visit_message(abandonable_work& w) noexcept : work_(w) {}
+    void run() noexcept override { work_.visit_arrives(); }
+
+  private:
+    abandonable_work& work_;
+  };
+
+  void execute() noexcept final;
+  void finished() noexcept final;
+  bool send(task_visit& v) noexcept final;
+  void visit_arrives() noexcept;
+
+  std::mutex mutex_;
+  visit_message message_{*this};
+  task_visit* visit_ = nullptr;
+  bool message_under_way_ = false;
+  bool abandoned_ = false;
+  bool done_ = false; // the thread has let go of it
 };
 
 /// The task's side: it waits for the thread, and now and then runs a coroutine that the
@@ -143,8 +200,7 @@ protected:
       what_(name.empty() ? std::string("a thread") : "thread '" + name + "'") {}
   ~thread_wait() = default;
 
-  /// The work, which may be made only now.
-  virtual thread_work& make_work() = 0;
+  [[nodiscard]] virtual thread_work& own_work() noexcept = 0;
 
   /// Leaves the work to its thread. Returns false if that must not be, or if it is done.
   virtual bool abandon() noexcept { return false; }
