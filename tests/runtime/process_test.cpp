@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/wait.h>
+
 #include <chrono>
 #include <csignal>
 #include <optional>
@@ -71,6 +73,20 @@ BOOST_AUTO_TEST_CASE(signals_reach_it) {
     BOOST_CHECK_THROW(p.send_signal(12345), process_error);
     BOOST_TEST(p.kill());
     BOOST_TEST((co_await p.wait()).signal() == SIGKILL);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(its_end_is_known_without_a_wait) {
+  run([]() -> task<> {
+    process p((command("sleep", "1000")));
+    BOOST_TEST(!p.status().has_value());
+    p.kill();
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(p.pid()), &info, WEXITED | WNOWAIT);
+    BOOST_TEST(p.status()->signal() == SIGKILL);
+    BOOST_TEST(!p.kill());
+    BOOST_TEST(no_children());
+    co_return;
   });
 }
 
