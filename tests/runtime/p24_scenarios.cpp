@@ -6,6 +6,7 @@
 
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -333,6 +334,26 @@ task<> use_files(ledger& l) {
   co_await f.close();
 }
 
+task<> programs(ledger& l) {
+  const tracked here(l);
+  const auto r = co_await run_process(command("cat").input("hello"));
+  co_await with_process(command("cat"), [&l](process& cat) -> task<> {
+    const tracked inside(l);
+    co_await cat.std_in().write_all("hello");
+    co_await cat.std_in().close();
+    l.received = l.sent = (co_await cat.wait()).success() ? 1 : 0;
+  });
+  l.out_of_order |= r.out != "hello";
+  l.result = static_cast<int>(r.out.size());
+}
+
+task<> hearing_signals(ledger& l) {
+  const tracked here(l);
+  signal_receiver signals({SIGUSR1, SIGUSR2});
+  std::raise(SIGUSR1);
+  l.result = co_await signals.next() == SIGUSR1 ? 1 : 0;
+}
+
 constexpr std::array all{
   scenario{"children and results", 1, false, 3, children_and_results},
   scenario{"start handshake", 1, false, 14, start_handshake},
@@ -350,6 +371,8 @@ constexpr std::array all{
   scenario{"calls on threads", 1, false, 21, calls_on_threads},
   scenario{"files", 1, false, 14, use_files},
   scenario{"echo over loopback", 1, true, 16, echo_over_loopback},
+  scenario{"programs", 1, false, 5, programs},
+  scenario{"hearing signals", 1, false, 1, hearing_signals},
 };
 
 } // namespace

@@ -127,6 +127,17 @@ BOOST_AUTO_TEST_CASE(p04_p05_processes) {
        t.real_time = true;
        return t;
      }},
+    {"open_process", true,
+     [] {
+       trial t;
+       t.now = []() -> task<> {
+         process p = co_await open_process(command("true"));
+         co_await p.wait();
+       };
+       t.untouched = [] { return no_children(); };
+       t.real_time = true;
+       return t;
+     }},
     {"with_process", true, // its body here; else it says that it is none
      [] {
        trial t;

@@ -7,6 +7,9 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -250,6 +253,32 @@ BOOST_AUTO_TEST_CASE(a_pool_that_is_cancelled_leaves_nothing) {
     });
     BOOST_TEST(no_children());
   });
+}
+
+BOOST_AUTO_TEST_CASE(workers_do_not_outlive_a_program_that_crashes) {
+  int ends[2];
+  BOOST_REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const pid_t program = ::fork();
+  if (program == 0) {
+    run([&]() -> task<> {
+      const auto options = sized(1);
+      co_await with_process_pool(options, [&](process_pool& pool) -> task<> {
+        const int worker = co_await pool.run(jobs::worker_pid);
+        if (::write(ends[1], &worker, sizeof worker) == sizeof worker)
+          co_await pool.run(jobs::block);
+      });
+    });
+    ::_exit(1);
+  }
+  int worker = 0;
+  BOOST_REQUIRE(::read(ends[0], &worker, sizeof worker) == sizeof worker);
+  pollfd ended{static_cast<int>(::syscall(SYS_pidfd_open, worker, 0)), POLLIN, 0};
+  BOOST_REQUIRE(ended.fd >= 0);
+  ::kill(program, SIGKILL);
+  BOOST_TEST(::waitpid(program, nullptr, 0) == program);
+  BOOST_TEST(::poll(&ended, 1, 20000) == 1);
+  for (const int fd : {ended.fd, ends[0], ends[1]})
+    ::close(fd);
 }
 
 BOOST_AUTO_TEST_CASE(misuse_and_programs_that_cannot_be_run_are_errors) {

@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/wait.h>
+
 #include <chrono>
 #include <csignal>
 #include <optional>
@@ -63,6 +65,26 @@ BOOST_AUTO_TEST_CASE(a_conversation_over_its_streams) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(p03_one_that_is_opened_as_its_task_is_cancelled_is_gone) {
+  run([]() -> task<> {
+    for (int when = 0; when < 40; ++when) {
+      co_await with_nursery([&](nursery& n) -> task<> {
+        auto opening = n.start_soon([]() -> task<> {
+          process p = co_await open_process(command("sleep", "1000"));
+          co_await p.wait();
+        });
+        for (int i = 0; i < when; ++i)
+          co_await checkpoint();
+        if (when % 4 == 3)
+          co_await sleep_for(when * 50us);
+        opening.cancel();
+      });
+      co_await until_no_children();
+    }
+    BOOST_CHECK_THROW(co_await open_process(command("no-such-program")), process_error);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(signals_reach_it) {
   run([]() -> task<> {
     process p(shell("trap 'echo usr1' USR1; echo ready; while :; do read x; done"));
@@ -71,6 +93,20 @@ BOOST_AUTO_TEST_CASE(signals_reach_it) {
     BOOST_CHECK_THROW(p.send_signal(12345), process_error);
     BOOST_TEST(p.kill());
     BOOST_TEST((co_await p.wait()).signal() == SIGKILL);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(its_end_is_known_without_a_wait) {
+  run([]() -> task<> {
+    process p((command("sleep", "1000")));
+    BOOST_TEST(!p.status().has_value());
+    p.kill();
+    siginfo_t info{};
+    ::waitid(P_PID, static_cast<id_t>(p.pid()), &info, WEXITED | WNOWAIT);
+    BOOST_TEST(p.status()->signal() == SIGKILL);
+    BOOST_TEST(!p.kill());
+    BOOST_TEST(no_children());
+    co_return;
   });
 }
 

@@ -229,13 +229,13 @@ BOOST_AUTO_TEST_CASE(p09_a_program_that_ignores_sigterm_is_killed_after_the_grac
       auto running = n.start_soon(run_process, c);
       co_await checkpoint();
       char byte = 0;
-      ::close(ends[1]);
       BOOST_TEST(::read(ends[0], &byte, 1) == 1);
       running.cancel();
     });
     BOOST_TEST((current_time() - began == 60s));
     BOOST_TEST(no_children());
     ::close(ends[0]);
+    ::close(ends[1]);
   });
 }
 

@@ -71,6 +71,20 @@ BOOST_AUTO_TEST_CASE(signals_that_nobody_waits_for_are_kept_once_a_number) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(of_several_signals_none_is_passed_over) {
+  run([]() -> task<> {
+    signal_receiver signals({SIGUSR1, SIGUSR2});
+    int last = 0;
+    for (int i = 0; i < 10; ++i) {
+      send(SIGUSR1);
+      send(SIGUSR2);
+      const int number = co_await signals.next();
+      BOOST_TEST(number != last);
+      last = number;
+    }
+  });
+}
+
 BOOST_AUTO_TEST_CASE(each_of_several_receivers_on_several_loops_hears_it) {
   run(run_options{.loops = 2}, []() -> task<> {
     std::atomic<int> ready{0};

@@ -114,9 +114,9 @@ public:
 /// for its own process only, by a descriptor. Belongs to the loop that made it.
 class process {
 public:
-  /// Starts the program. Not a checkpoint: it returns when the program has replaced this one
-  /// in the child. Throws `process_error` that names it: "cannot run foo: No such
-  /// file or directory"; `usage_error` outside of a task.
+  /// Starts the program. Not a checkpoint: it holds the loop until the program has replaced
+  /// this one in the child, about a millisecond; see `open_process`. Throws `process_error` that
+  /// names it: "cannot run foo: No such file or directory"; `usage_error` outside of a task.
   explicit process(const command& what);
   process(process&& other) noexcept : child_(std::exchange(other.child_, nullptr)) {}
   process& operator=(process&& other) noexcept {
@@ -168,6 +168,13 @@ private:
   detail::child_process* child_;
 };
 
+/// Starts a program, as the constructor of `process` does, but on a thread (`to_thread`):
+/// starting one from a slow disk takes its time, and the loop goes on.
+///
+/// A checkpoint; cancelled, there is no process. Throws as the constructor. What the command
+/// names (descriptors) must be there until it returns.
+[[nodiscard]] task<process> open_process(command what);
+
 namespace detail {
 
 template <class Body>
@@ -175,7 +182,7 @@ using process_body_result = typename std::invoke_result_t<Body&, process&>::valu
 
 template <class Body>
 task<process_body_result<Body>> run_with_process(command what, Body body) {
-  process p(what);
+  process p = co_await open_process(what);
   co_return co_await with_cleanup([&]() { return std::invoke(body, p); },
                                   [&]() -> task<> { static_cast<void>(co_await p.stop()); },
                                   duration::max());

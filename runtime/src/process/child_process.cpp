@@ -56,17 +56,12 @@ descriptor_stream stream_of(loop& home, owned_fd end, std::string name) {
 child_process::child_process(loop& home, const command& what, spawned started)
   : name_(what.program()), pid_(started.pid), own_group_(what.parts().own_group),
     grace_(what.parts().grace) {
-  try {
-    pidfd_ = new socket_state(home, std::move(started.pidfd), label());
-    for (std::size_t i = 0; i < 3; ++i)
-      if (started.ends[i].get() >= 0)
-        ends_[i].emplace(
-          stream_of(home, std::move(started.ends[i]), standard_names[i] + (" of " + label())));
-  } catch (...) {
-    ::kill(own_group_ ? -pid_ : pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-    throw;
-  }
+  pidfd_ = new socket_state(home, std::move(started.pidfd), label());
+  for (std::size_t i = 0; i < 3; ++i)
+    if (started.ends[i].get() >= 0)
+      ends_[i].emplace(
+        stream_of(home, std::move(started.ends[i]), standard_names[i] + (" of " + label())));
+  started.pid = -1; // taken over
 }
 
 void child_process::end() noexcept {

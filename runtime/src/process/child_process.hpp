@@ -81,6 +81,8 @@ void reap_later(loop& home, owned_fd pidfd) noexcept;
 struct process_access {
   [[nodiscard]] static child_process& child(const process& p) noexcept { return *p.child_; }
   [[nodiscard]] static process start(const command& what, const default_io& io);
+  /// As above, on a thread: programs may lie on slow disks.
+  [[nodiscard]] static task<process> open(const command& what, const default_io& io);
 };
 
 } // namespace troupe::detail

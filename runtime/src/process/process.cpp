@@ -2,6 +2,7 @@
 #include "child_process.hpp"
 
 #include <troupe/error.hpp>
+#include <troupe/thread.hpp>
 
 #include <cstring>
 
@@ -52,6 +53,17 @@ process_failed::process_failed(std::string command, exit_status status, std::str
 process detail::process_access::start(const command& what, const default_io& io) {
   loop& home = require_loop("process");
   return process(*child_ptr(new child_process(home, what, spawn(what, io))));
+}
+
+task<process> detail::process_access::open(const command& what, const default_io& io) {
+  loop& home = require_loop("open_process");
+  const auto start = [&] { return spawn(what, io); };
+  spawned started = co_await to_thread(start);
+  co_return process(*child_ptr(new child_process(home, what, std::move(started))));
+}
+
+task<process> open_process(command what) {
+  co_return co_await process_access::open(what, for_streams);
 }
 
 process::process(const command& what) : process(process_access::start(what, for_streams)) {}

@@ -44,7 +44,7 @@ task<> feed(stream& to, const std::string& text) {
 
 task<process_result> run_process(command what) {
   const auto& parts = what.parts();
-  process p = process_access::start(what, parts.input ? for_input : for_capture);
+  process p = co_await process_access::open(what, parts.input ? for_input : for_capture);
   child_process& child = process_access::child(p);
   const std::string nothing;
   process_result result(exit_status::exited(0), {}, {});

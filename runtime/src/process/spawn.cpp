@@ -179,6 +179,13 @@ void check_words(const command& what) {
 
 } // namespace
 
+spawned::~spawned() {
+  if (pid < 0)
+    return;
+  ::kill(pid, SIGKILL);
+  ::waitpid(pid, nullptr, 0);
+}
+
 spawned spawn(const command& what, const default_io& io) {
   const auto& parts = what.parts();
   check_words(what);
@@ -196,15 +203,13 @@ spawned spawn(const command& what, const default_io& io) {
   // and what fails in the child is known here.
   const int error =
     ::posix_spawnp(&result.pid, argv[0], actions.get(), attr.get(), argv.data(), envp.data());
-  if (error != 0)
+  if (error != 0) {
+    result.pid = -1;
     throw_cannot_run(error, what);
-  result.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, result.pid, 0)));
-  if (result.pidfd.get() < 0) {
-    const int cause = errno;
-    ::kill(result.pid, SIGKILL);
-    ::waitpid(result.pid, nullptr, 0);
-    throw_cannot_run(cause, what);
   }
+  result.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, result.pid, 0)));
+  if (result.pidfd.get() < 0)
+    throw_cannot_run(errno, what);
   return result;
 }
 
