@@ -9,13 +9,14 @@ namespace detail {
 
 namespace {
 
-/// A session that the server lets us resume. Returns 1 to keep it.
+/// A session that the server lets us resume. Returns 0: what is kept is a copy, for another
+/// connection may use it on another loop while this one still does.
 int keep(SSL* ssl, SSL_SESSION* session) noexcept {
   auto& s = *static_cast<tls_state*>(SSL_get_app_data(ssl));
-  if (!s.client || s.session_key.empty())
-    return 0;
-  s.client->keep_session(s.session_key, session_ptr(session));
-  return 1;
+  if (s.client && !s.session_key.empty())
+    if (session_ptr copy(SSL_SESSION_dup(session)); copy)
+      s.client->keep_session(s.session_key, std::move(copy));
+  return 0;
 }
 
 } // namespace
@@ -51,10 +52,8 @@ session_ptr tls_client_core::take_session(const std::string& server) noexcept {
   if (found == sessions_.end() || found->second.empty())
     return {};
   session_ptr& last = found->second.back();
-  if (SSL_SESSION_get_protocol_version(last.get()) < TLS1_3_VERSION) {
-    SSL_SESSION_up_ref(last.get());
-    return session_ptr(last.get());
-  }
+  if (SSL_SESSION_get_protocol_version(last.get()) < TLS1_3_VERSION)
+    return session_ptr(SSL_SESSION_dup(last.get()));
   session_ptr taken = std::move(last);
   found->second.pop_back();
   return taken;

@@ -116,6 +116,7 @@ std::string explain_openssl_error(unsigned long code) {
     case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE: return "the other side has shown no certificate";
     case SSL_R_DECRYPTION_FAILED_OR_BAD_RECORD_MAC:
       return "a record was changed on its way (bad record MAC)";
+    case SSL_R_NO_RENEGOTIATION: return "the other side asks for renegotiation, which is not done";
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
       return "the connection was cut: it has ended without close_notify";
     default: break;

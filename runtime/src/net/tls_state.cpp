@@ -245,9 +245,10 @@ tls_state::step tls_state::read(std::span<std::byte> into, std::size_t& count) n
     statistics_.last_read = home_.now();
     return step::done; // what else there was comes again
   }
-  constexpr std::size_t too_much = 4096;
-  if (result == step::wants_more && out_.size() > too_much) {
-    // answers to requests for renegotiation, which nobody is there to send
+  // Answers to requests for renegotiation, which nobody is there to send: a client waits for
+  // them in vain, a server goes on.
+  const std::size_t too_much = SSL_is_server(ssl_.get()) == 1 ? 0 : 4096;
+  if (result == step::wants_more && !writing && out_.size() > too_much) {
     set_failure(ERR_PACK(ERR_LIB_SSL, 0, SSL_R_NO_RENEGOTIATION), "read from");
     return step::failed;
   }
