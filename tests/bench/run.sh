@@ -46,9 +46,9 @@ if have uvloop "$python" -c "import uvloop"; then uvloop=yes; else uvloop=; fi
 if have trio "$python" -c "import trio"; then trio=yes; else trio=; fi
 bench=$build/tests/bench
 
-# echo_server NAME COMMAND...
+# echo_server TEST NAME COMMAND...
 echo_server() {
-  local name=$1
+  local name=$2
   run "$name" 30 "$bench/bench_echo_client" "$@"
 }
 
@@ -74,13 +74,17 @@ for _ in $(seq "$passes"); do
   done
   run "files" 60 "$bench/bench_files"
   run "threads" 60 "$bench/bench_threads"
-  echo_server troupe "$bench/bench_echo"
-  echo_server asio "$bench/peer_asio_echo"
+  echo_server 6 troupe "$bench/bench_echo"
+  echo_server 6 asio "$bench/peer_asio_echo"
+  echo_server 6b troupe "$bench/bench_echo" bulk
+  echo_server 6b asio "$bench/peer_asio_echo" bulk
+  echo_server 6w troupe "$bench/bench_echo" work 2
+  echo_server 6w one_loop "$bench/bench_echo" work 1
   tls_server troupe "$bench/bench_tls_echo"
   tls_server asio "$bench/peer_asio_tls_echo"
-  [ ! "$go" ] || echo_server go env GOMAXPROCS=1 "$build/peer_go" 6
-  [ ! "$asyncio" ] || echo_server asyncio "$python" "$here/peers/peer_asyncio.py" asyncio 6
-  [ ! "$uvloop" ] || echo_server uvloop "$python" "$here/peers/peer_asyncio.py" uvloop 6
-  [ ! "$trio" ] || echo_server trio "$python" "$here/peers/peer_trio.py" 6
+  [ ! "$go" ] || echo_server 6 go env GOMAXPROCS=1 "$build/peer_go" 6
+  [ ! "$asyncio" ] || echo_server 6 asyncio "$python" "$here/peers/peer_asyncio.py" asyncio 6
+  [ ! "$uvloop" ] || echo_server 6 uvloop "$python" "$here/peers/peer_asyncio.py" uvloop 6
+  [ ! "$trio" ] || echo_server 6 trio "$python" "$here/peers/peer_trio.py" 6
 done
 python3 "$here/table.py" "$results"

@@ -23,8 +23,11 @@ ACTORS = {
     "a5": ("empty mailbox, bytes an actor", 700, False),
 }
 # 50 connections, 64 bytes there and back
-ECHO = {"6": ("TCP echo, user CPU ns a request", 1.1, True),
-        "6t": ("the same with the kernel's part", None, True)}
+ECHO = {"6": ("TCP echo, user CPU ns a request", 1.05, True),
+        "6t": ("the same with the kernel's part", None, True),
+        "6b": ("64 KiB there and back, user CPU ns", 1.05, True),
+        "6bt": ("the same with the kernel's part", None, True)}
+SPREAD = {"6w": ("echo that computes, two loops, wall ns a request", 1.0, False)}
 # posted to asio::thread_pool and back
 THREADS = {
     "t1": ("a call on a thread and back, wall ns", 1.0, False),
@@ -69,5 +72,6 @@ table(CORE, "go", "Go, one processor",
 table(ACTORS, "stock", "stock CAF", {})
 table(TLS, "asio", "asio::ssl callbacks", {})
 table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
+table(SPREAD, "one_loop", "one loop", {})
 table(THREADS, "asio", "asio::thread_pool", {})
 table(FILES, "plain", "a loop of read", {})

@@ -7,11 +7,13 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <exception>
 #include <mutex>
 #include <optional>
+#include <random>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -164,6 +166,71 @@ BOOST_AUTO_TEST_CASE(server_that_is_cancelled_before_it_starts_ends) {
       s.cancel();
       co_await serve_listener(echo, std::move(listener), options);
     });
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p19_echo_gives_back_a_prefix_however_the_connection_is_cut) {
+  enum class cut { end, close, abort, server_aborts, server_closes };
+  run(run_options{.loops = 1}, []() -> task<> {
+    std::string pattern(300'000, ' ');
+    for (std::size_t i = 0; i < pattern.size(); ++i)
+      pattern[i] = static_cast<char>('!' + i % 89);
+    std::mt19937 random(19); // NOLINT: the same each time
+    for (int round = 0; round < 200; ++round) {
+      const auto how = static_cast<cut>(round % 5);
+      const std::size_t cut_at = random() % pattern.size();
+      const std::size_t piece = 1 + random() % 30'000;
+      tcp_listener listener(0, loopback);
+      tcp_stream client = co_await open_tcp_stream(localhost, listener.port());
+      tcp_stream server = co_await listener.accept();
+      std::string came_back;
+      std::size_t sent = 0;
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([&]() -> task<> {
+          std::size_t echoed = 0;
+          std::array<std::byte, 4096> buffer{};
+          try {
+            while (const auto size = co_await server.read_some(buffer)) {
+              co_await server.write_all(std::span(buffer).first(size));
+              echoed += size;
+              if (echoed >= cut_at && how == cut::server_aborts)
+                co_return server.abort();
+              if (echoed >= cut_at && how == cut::server_closes)
+                co_return co_await server.close();
+            }
+            co_await server.close();
+          } catch (const net_error&) { // NOLINT(bugprone-empty-catch): that is a cut, too
+          }
+        });
+        n.start_soon([&]() -> task<> {
+          try {
+            while (sent < pattern.size()) {
+              const std::string_view next = std::string_view(pattern).substr(sent, piece);
+              co_await client.write_all(next);
+              sent += next.size();
+              if (sent >= cut_at && how == cut::abort)
+                co_return client.abort();
+              if (sent >= cut_at && how == cut::close)
+                co_return co_await client.close();
+            }
+            co_await client.send_eof();
+          } catch (const net_error&) { // NOLINT(bugprone-empty-catch)
+          }
+        });
+        try {
+          for (;;) {
+            const std::string text = co_await read_text(client, 10'000);
+            if (text.empty())
+              break;
+            came_back += text;
+          }
+        } catch (const net_error&) { // NOLINT(bugprone-empty-catch)
+        }
+      });
+      BOOST_REQUIRE(pattern.starts_with(came_back));
+      if (how == cut::end) // and all of it if nobody cuts
+        BOOST_REQUIRE(came_back.size() == pattern.size());
+    }
   });
 }
 

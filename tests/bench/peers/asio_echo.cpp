@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The TCP echo server of echo.cpp with Asio's callbacks. Prints its port.
+// asio_echo [bulk]: the TCP echo server of echo.cpp with Asio's callbacks. Prints its port.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/write.hpp>
 
-#include <array>
 #include <cstddef>
 #include <cstdio>
 #include <memory>
 #include <utility>
+#include <vector>
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
 namespace {
+
+std::size_t buffer_size = 1024;
 
 class session : public std::enable_shared_from_this<session> {
 public:
@@ -40,7 +42,7 @@ private:
   }
 
   tcp::socket socket_;
-  std::array<std::byte, 1024> buffer_;
+  std::vector<std::byte> buffer_ = std::vector<std::byte>(buffer_size);
 };
 
 void accept(tcp::acceptor& listener) {
@@ -53,7 +55,9 @@ void accept(tcp::acceptor& listener) {
 
 } // namespace
 
-int main() {
+int main(int argc, char**) {
+  if (argc > 1) // bulk
+    buffer_size = 65536;
   asio::io_context io(1);
   tcp::acceptor listener(io, tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   std::printf("%u\n", static_cast<unsigned>(listener.local_endpoint().port()));

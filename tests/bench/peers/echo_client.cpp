@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// echo_client PEER SERVER [ARGS...]: starts the server, which prints its port, keeps 50
-// connections busy with 64 bytes there and back for three seconds, and prints wall ns and the
-// server's CPU ns a request: the user part (6), which the kernel samples, and all of it (6t).
+// echo_client TEST PEER SERVER [ARGS...]: starts the server, which prints its port, keeps its
+// connections busy for three seconds, and prints wall ns and the server's CPU ns a request: the
+// user part (TEST), which the kernel samples, and all of it (TESTt). 6: 64 bytes on each of 50
+// connections; 6b: 64 KiB on each of 8; 6w: as 6, and what counts is the wall.
 #include "../meter.hpp"
 #include "server_process.hpp"
 
 #include <array>
 #include <cstdio>
+#include <string>
+#include <vector>
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -15,12 +18,10 @@ using namespace bench;
 
 namespace {
 
-constexpr std::size_t size = 64;
-constexpr std::size_t connections = 50;
 constexpr double warm_up = 0.3, span = 3;
 
-void request(int fd) {
-  static const std::array<char, size> text{'x'};
+void request(int fd, std::size_t size) {
+  static const std::vector<char> text(65536, 'x');
   if (send(fd, text.data(), size, MSG_NOSIGNAL) != static_cast<ssize_t>(size))
     fail("send");
 }
@@ -28,16 +29,18 @@ void request(int fd) {
 } // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::fprintf(stderr, "usage: echo_client PEER SERVER [ARGS...]\n");
+  if (argc < 4) {
+    std::fprintf(stderr, "usage: echo_client TEST PEER SERVER [ARGS...]\n");
     return 2;
   }
-  const server peer = start(argv + 2);
+  const std::string test = argv[1];
+  const std::size_t size = test == "6b" ? 65536 : 64;
+  const server peer = start(argv + 3);
   struct connection {
     int fd = 0;
     std::size_t got = 0;
   };
-  std::array<connection, connections> all;
+  std::vector<connection> all(test == "6b" ? 8 : 50);
   const int poll = epoll_create1(0);
   for (connection& c : all) {
     c.fd = open_connection(peer.port);
@@ -47,7 +50,7 @@ int main(int argc, char** argv) {
     epoll_ctl(poll, EPOLL_CTL_ADD, c.fd, &e);
   }
   for (const connection& c : all)
-    request(c.fd);
+    request(c.fd, size);
 
   const double begin = bench::seconds_of(CLOCK_MONOTONIC);
   double since = 0, now = begin;
@@ -60,7 +63,7 @@ int main(int argc, char** argv) {
       fail("the server has stalled");
     for (int i = 0; i < n; ++i) {
       auto& c = *static_cast<connection*>(events[static_cast<std::size_t>(i)].data.ptr);
-      std::array<char, 2 * size> in;
+      static std::array<char, 2 * 65536> in;
       const ssize_t r = recv(c.fd, in.data(), in.size(), 0);
       if (r <= 0)
         fail("recv");
@@ -70,7 +73,7 @@ int main(int argc, char** argv) {
       if (c.got == size) {
         c.got = 0;
         ++count;
-        request(c.fd);
+        request(c.fd, size);
       }
     }
     now = bench::seconds_of(CLOCK_MONOTONIC);
@@ -83,6 +86,7 @@ int main(int argc, char** argv) {
   const cpu_time all_used = end(peer.id);
   const double user = all_used.user - used.user, system = all_used.system - used.system;
   const double scale = 1e9 / static_cast<double>(count), wall = (now - since) * scale;
-  std::printf("6\t%s\t%.1f\t%.1f\n", argv[1], wall, user * scale);
-  std::printf("6t\t%s\t%.1f\t%.1f\n", argv[1], wall, (user + system) * scale);
+  std::printf("%s\t%s\t%.1f\t%.1f\n", argv[1], argv[2], wall, user * scale);
+  if (test != "6w")
+    std::printf("%st\t%s\t%.1f\t%.1f\n", argv[1], argv[2], wall, (user + system) * scale);
 }

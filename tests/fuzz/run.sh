@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# run.sh BUILD_DIR [SECONDS]: each fuzzer for so long, beginning with what earlier ones have found
+# worth keeping (corpus/). A crash leaves its input in BUILD_DIR and fails.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$1"
+seconds=${2:-60}
+failed=0
+for program in tests/fuzz/fuzz_*; do
+  [ -x "$program" ] && [ -f "$program" ] || continue
+  name=$(basename "$program")
+  mkdir -p "corpus/$name" "$here/corpus/$name"
+  if "$program" -max_total_time="$seconds" -rss_limit_mb=4096 -print_final_stats=1 \
+      "corpus/$name" "$here/corpus/$name" >"$name.log" 2>&1; then
+    echo "-- $name: $(awk '/number_of_executed_units/ {print $2}' "$name.log") inputs, none fails"
+  else
+    tail -n 40 "$name.log"
+    failed=1
+  fi
+done
+exit "$failed"
