@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "p24_scenarios.hpp"
 #include "support/temporary_directory.hpp"
+#include "support/tls_pair.hpp"
 
 #include <troupe/troupe.hpp>
 
@@ -354,6 +355,41 @@ task<> hearing_signals(ledger& l) {
   l.result = co_await signals.next() == SIGUSR1 ? 1 : 0;
 }
 
+task<> echo_over_tls(ledger& l) {
+  static const tls_server_context server_context(troupe_test::certificates::file("server.crt"),
+                                                 troupe_test::certificates::file("server.key"));
+  static const tls_client_context client_context([] {
+    auto o = troupe_test::client_options();
+    o.resume = false; // what is kept for later is no leak
+    return o;
+  }());
+  co_await with_nursery([&l](nursery& n) -> task<> {
+    const listen_options loopback{.address = "127.0.0.1"};
+    tcp_listener listener(0, loopback);
+    const auto port = listener.port();
+    n.start_service(
+      [](ledger& of, tcp_listener at) -> task<> {
+        const tracked here(of);
+        tcp_stream accepted = co_await at.accept();
+        tls_stream peer = co_await tls_accept(std::move(accepted), server_context);
+        co_await echo(peer);
+        co_await peer.close();
+      },
+      std::ref(l), std::move(listener));
+    tls_stream client = co_await open_tls_stream("127.0.0.1", port, client_context);
+    const std::string sent = "something to say";
+    co_await client.write_all(sent);
+    co_await client.send_eof();
+    std::string got;
+    std::array<std::byte, 5> buffer;
+    while (const auto count = co_await client.read_some(buffer))
+      got.append(reinterpret_cast<const char*>(buffer.data()), count);
+    co_await client.close();
+    l.out_of_order |= !sent.starts_with(got);
+    l.result = static_cast<int>(got.size());
+  });
+}
+
 constexpr std::array all{
   scenario{"children and results", 1, false, 3, children_and_results},
   scenario{"start handshake", 1, false, 14, start_handshake},
@@ -371,6 +407,7 @@ constexpr std::array all{
   scenario{"calls on threads", 1, false, 21, calls_on_threads},
   scenario{"files", 1, false, 14, use_files},
   scenario{"echo over loopback", 1, true, 16, echo_over_loopback},
+  scenario{"echo over TLS", 1, true, 16, echo_over_tls},
   scenario{"programs", 1, false, 5, programs},
   scenario{"hearing signals", 1, false, 1, hearing_signals},
 };

@@ -49,7 +49,7 @@ struct certificate_info {
 /// - `close`: sends `close_notify`, waits for the other side's at most for the context's
 ///   `shutdown_limit`, reading and dropping what still comes, and closes the transport. A
 ///   checkpoint; cancelled, it closes at once. A write under way in another task is cut.
-///   Throws nothing of what goes wrong on the way.
+///   Throws no `net_error`, whatever goes wrong on the way.
 /// - `abort`: aborts the transport.
 ///
 /// Idle, it keeps no buffers. It belongs to the loop that made it, as its transport does.

@@ -115,13 +115,13 @@ task<> tls_state::close() {
     shutdown_limit_ > duration::zero() ? shutdown_limit_ : default_tls_shutdown_limit;
   try {
     co_await move_on_after(limit, [this] { return say_goodbye(); });
-  } catch (const std::exception&) { // NOLINT(bugprone-empty-catch): it is over either way
+  } catch (const net_error&) { // NOLINT(bugprone-empty-catch): it is over either way
   }
   if (closed_)
     co_return; // aborted meanwhile
   try {
     co_await transport_->close();
-  } catch (const std::exception&) { // NOLINT(bugprone-empty-catch)
+  } catch (const net_error&) { // NOLINT(bugprone-empty-catch)
   }
   closed_ = true;
   progress();
