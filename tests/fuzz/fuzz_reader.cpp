@@ -44,9 +44,10 @@ public:
   std::optional<std::string> until(std::string_view delimiter, bool& overrun) {
     const std::size_t at = rest_.find(delimiter);
     // without a delimiter, the last bytes may be the beginning of one
-    const std::size_t before =
-      at != rest_.npos ? at
-      : rest_.size() >= delimiter.size() ? rest_.size() - (delimiter.size() - 1) : 0;
+    const std::size_t before = at != rest_.npos ? at
+                               : rest_.size() >= delimiter.size()
+                                 ? rest_.size() - (delimiter.size() - 1)
+                                 : 0;
     overrun = before > limit_;
     if (overrun || at == rest_.npos)
       return std::nullopt;
@@ -126,8 +127,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t script = 1 + data[0] % 32U;
   if (size <= script)
     return 0;
-  run(run_options{.loops = 1}, [&]() -> task<> {
-    co_await compare(all.substr(1, script - 1), all.substr(script));
-  });
+  run(run_options{.loops = 1},
+      [&]() -> task<> { co_await compare(all.substr(1, script - 1), all.substr(script)); });
   return 0;
 }

@@ -7,6 +7,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 cd "$1"
 seconds=${2:-60}
 failed=0
+export FUZZ_CERTIFICATE=$PWD/fuzz.crt FUZZ_KEY=$PWD/fuzz.key
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost \
+  -keyout "$FUZZ_KEY" -out "$FUZZ_CERTIFICATE" 2>/dev/null
 for program in tests/fuzz/fuzz_*; do
   [ -x "$program" ] && [ -f "$program" ] || continue
   name=$(basename "$program")

@@ -114,6 +114,21 @@ BOOST_AUTO_TEST_CASE(other_executors_hand_over_to_the_loop) {
     BOOST_TEST((std::this_thread::get_id() == here));
     co_await asio::post(pool.get_executor(), use_task);
     BOOST_TEST((std::this_thread::get_id() == here));
+    // nobody may cancel it from here: waited for, and its result delivered
+    bool came_back = false;
+    co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
+      elsewhere.expires_after(5ms);
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([&]() -> task<> {
+          co_await elsewhere.async_wait(use_task);
+          came_back = true;
+        });
+        co_await checkpoint();
+        co_await checkpoint();
+        s.cancel();
+      });
+    });
+    BOOST_TEST(came_back);
     pool.join();
   });
 }

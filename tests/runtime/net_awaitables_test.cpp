@@ -118,6 +118,10 @@ BOOST_AUTO_TEST_CASE(p04_p05_streams) {
          co_await out.flush();
        });
      })},
+    {"queued_writer::run", true, waits([](ends& s) -> task<> {
+       queued_writer out(*s.here, water_marks());
+       co_await out.run();
+     })},
     {"with_queued_writer", true, waits([](ends& s) -> task<> {
        co_await with_queued_writer(*s.here,
                                    [](queued_writer& out) -> task<> { co_await out.write(much); });
@@ -230,6 +234,10 @@ BOOST_AUTO_TEST_CASE(p04_p05_sockets) {
        co_await stay_connected(
          retry_policy(), []() -> task<int> { co_return 1; },
          [](int) -> task<> { co_await sleep_forever(); });
+     })},
+    {"dispatcher::operator ()", true, waits_alone([]() -> task<> {
+       const dispatcher call;
+       co_await call([]() -> task<> { co_await sleep_forever(); });
      })},
     {"as_outcome", true, waits_alone([]() -> task<> {
        static_cast<void>(co_await as_outcome([]() -> task<> { co_await sleep_forever(); }()));

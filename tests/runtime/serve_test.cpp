@@ -169,6 +169,88 @@ BOOST_AUTO_TEST_CASE(server_that_is_cancelled_before_it_starts_ends) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(client_that_sends_too_slowly_is_given_up_alone) {
+  troupe_test::run_virtually([]() -> task<> {
+    tcp_listener listener(0, loopback);
+    const auto port = listener.port();
+    std::vector<std::string> reports;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> {
+        serve_options options;
+        options.on_failure = [&](const std::exception_ptr& e, std::string_view) {
+          reports.push_back(describe(e));
+        };
+        const tcp_handler handler = [](tcp_stream& s) -> task<> {
+          buffered_reader in(s, 100);
+          for (;;) {
+            const auto line = co_await fail_after(
+              10s, [&] { return in.read_line(); }, "a line");
+            if (!line)
+              co_return;
+            co_await s.write_all(*line + "\n");
+          }
+        };
+        co_await serve_listener(handler, std::move(listener), options);
+      });
+      tcp_stream loris = co_await open_tcp_stream(localhost, port);
+      tcp_stream good = co_await open_tcp_stream(localhost, port);
+      int bytes = 0;
+      try { // a byte a second, and never an end of the line
+        for (; bytes < 60; ++bytes) {
+          co_await loris.write_all("x");
+          co_await good.write_all("y\n");
+          BOOST_TEST(co_await read_text(good) == "y\n");
+          co_await sleep_for(1s);
+        }
+      } catch (const net_error&) { // NOLINT(bugprone-empty-catch): it was cut off
+      }
+      BOOST_TEST(bytes < 15);
+      co_await good.write_all("still there\n");
+      BOOST_TEST(co_await read_text(good) == "still there\n");
+      n.cancel();
+    });
+    BOOST_REQUIRE(reports.size() == 1U);
+    BOOST_TEST(reports[0].find("'a line'") != std::string::npos);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(client_that_reads_too_slowly_is_given_up_alone) {
+  troupe_test::run_virtually([]() -> task<> {
+    tcp_listener listener(0, loopback);
+    const auto port = listener.port();
+    bool gave_up = false;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> {
+        const tcp_handler handler = [&](tcp_stream& s) -> task<> {
+          const std::string much(30'000'000, 'x'); // more than the kernel keeps
+          const bool written =
+            co_await move_on_after(10s, [&]() -> task<> { co_await s.write_all(much); });
+          if (!written) {
+            gave_up = true;
+            s.abort(); // what it has not read is not worth keeping
+          }
+        };
+        co_await serve_listener(handler, std::move(listener));
+      });
+      tcp_stream slow = co_await open_tcp_stream(localhost, port);
+      std::size_t got = 0;
+      try {
+        for (;;) {
+          const std::size_t size = (co_await read_text(slow, 100)).size();
+          if (size == 0)
+            break;
+          got += size;
+          co_await sleep_for(1s);
+        }
+      } catch (const connection_reset&) { // NOLINT(bugprone-empty-catch)
+      }
+      BOOST_TEST(got < 30'000'000U);
+      n.cancel();
+    });
+    BOOST_TEST(gave_up);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(p19_echo_gives_back_a_prefix_however_the_connection_is_cut) {
   enum class cut { end, close, abort, server_aborts, server_closes };
   run(run_options{.loops = 1}, []() -> task<> {

@@ -4,6 +4,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <string>
@@ -280,6 +282,72 @@ BOOST_AUTO_TEST_CASE(garbage_instead_of_a_hello_is_answered_by_an_alert_and_repo
     BOOST_TEST(reports.front().ends_with("what came is not TLS, or is damaged"));
     co_await check_echo(port);
   });
+}
+
+BOOST_AUTO_TEST_CASE(a_hello_with_any_byte_changed_does_no_harm) {
+  run_virtually([]() -> task<> {
+    const tls_client_context c(client_options());
+    const tls_server_context s(server_options());
+    std::string hello;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      memory_stream::pair wire;
+      auto client = n.start_soon(
+        [&]() -> task<> { co_await tls_connect(std::move(wire.client), "localhost", c); });
+      while (wire.to_server->bytes.empty())
+        co_await checkpoint();
+      hello = wire.to_server->bytes;
+      client.cancel();
+      co_await checkpoint();
+      co_await checkpoint();
+    });
+    BOOST_TEST(hello.size() > 200U);
+    for (std::size_t i = 0; i < 2 * hello.size(); ++i) {
+      memory_stream::pair wire;
+      std::string& bytes = wire.to_server->bytes = hello;
+      bytes[i / 2] = static_cast<char>(bytes[i / 2] ^ (i % 2 == 0 ? 0x01 : 0x80));
+      wire.to_server->ended = true;
+      try {
+        co_await tls_accept(std::move(wire.server), s);
+        BOOST_ERROR("hands were shaken without a client");
+      } catch (const tls_error&) { // NOLINT(bugprone-empty-catch): of whatever kind
+      }
+    }
+  });
+}
+
+BOOST_AUTO_TEST_CASE(serves_on_all_loops) {
+  std::array<std::atomic<int>, 3> on_loop{};
+  std::atomic<int> failures = 0;
+  run(run_options{.loops = 3}, [&]() -> task<> {
+    tcp_listener listener(0, loopback);
+    const auto port = listener.port();
+    const tls_server_context context(server_options());
+    const tls_client_context c(client_options());
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> {
+        serve_options options;
+        options.spread = true;
+        options.on_failure = [&](const std::exception_ptr&, std::string_view) { ++failures; };
+        const auto handler = [&](tls_stream& peer) -> task<> {
+          ++on_loop[detail::loop::current()->index()];
+          co_await echo(peer);
+        };
+        co_await serve_tls_listener(handler, std::move(listener), context, options);
+      });
+      std::vector<tls_stream> clients;
+      for (int i = 0; i < 12; ++i) {
+        clients.push_back(co_await open_tls_stream("127.0.0.1", port, c));
+        co_await clients.back().write_all("hello");
+        BOOST_TEST(co_await read_text(clients.back()) == "hello");
+      }
+      for (tls_stream& client : clients)
+        co_await client.close();
+      n.cancel();
+    });
+  });
+  for (const auto& count : on_loop)
+    BOOST_TEST(count == 4);
+  BOOST_TEST(failures == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_is_too_slow_for_the_handshake_is_left) {

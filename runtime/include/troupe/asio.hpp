@@ -41,7 +41,9 @@ namespace troupe {
 /// A checkpoint. Cancelled, the operation gets Asio's cancellation (terminal), and the task goes
 /// on unwinding when it has ended; a result that was on its way is delivered. What Asio says of
 /// an operation's cancellation holds: a composed one may have done a part. For I/O objects of
-/// any executor; the task goes on on its own loop.
+/// any executor; the task goes on on its own loop. Those of other executors than
+/// `loop_executor()` are not cancelled, as Asio does not allow that from another thread: the
+/// task waits for the end.
 struct use_task_t {};
 inline constexpr use_task_t use_task{};
 
@@ -123,6 +125,7 @@ public:
     task_ = h.promise().task;
     if (task_->cancelled_at(h))
       return true;
+    cancellable_ = runs_on(initiation_, task_->home().io());
     std::apply([&](auto&... inits) { std::move(initiation_)(handler(*this), std::move(inits)...); },
                inits_);
     if (results_)
@@ -157,7 +160,7 @@ private:
       return op_->task_->home().io().get_executor();
     }
     [[nodiscard]] cancellation_slot_type get_cancellation_slot() const noexcept {
-      return op_->signal_.slot();
+      return op_->cancellable_ ? op_->signal_.slot() : cancellation_slot_type();
     }
     template <class... As>
     void operator()(As&&... results) {
@@ -167,6 +170,23 @@ private:
   private:
     asio_op* op_;
   };
+
+  /// Whether the operation's I/O object is of `io`; yes if it does not say.
+  static bool runs_on(const Initiation& initiation, boost::asio::io_context& io) {
+    using loops = boost::asio::io_context::executor_type;
+    if constexpr (requires { initiation.get_executor(); }) {
+      const auto executor = initiation.get_executor();
+      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(executor)>, loops>)
+        return executor == io.get_executor();
+      else if constexpr (requires { executor.template target<loops>(); })
+        return executor.template target<loops>()
+               && *executor.template target<loops>() == io.get_executor();
+      else
+        return false;
+    } else {
+      return true;
+    }
+  }
 
   template <class... As>
   void done(As&&... results) {
@@ -191,6 +211,7 @@ private:
   task_block* task_ = nullptr;
   bool waiting_ = false;
   bool cancelled_ = false;
+  bool cancellable_ = true;
 };
 
 } // namespace detail

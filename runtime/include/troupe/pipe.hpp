@@ -37,7 +37,8 @@ struct inherited_descriptor {
 /// The sockets that systemd, or whoever speaks its protocol (`LISTEN_PID`, `LISTEN_FDS`), has
 /// opened for this program: for `tcp_listener::adopt` and the like. They are no longer
 /// inherited by child processes, and a second call gives none. Throws `net_error` if the
-/// variables are wrong. Not a checkpoint.
+/// variables are wrong. Changes the environment, which no other thread may read meanwhile. Not a
+/// checkpoint.
 [[nodiscard]] std::vector<inherited_descriptor> inherited_descriptors();
 
 } // namespace troupe

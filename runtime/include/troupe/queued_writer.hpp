@@ -50,7 +50,7 @@ public:
   [[nodiscard]] std::size_t size() const noexcept { return pending_.size() + writing_.size(); }
   [[nodiscard]] bool full() const noexcept { return full_; }
 
-  /// For `with_queued_writer`.
+  /// For `with_queued_writer`. Checkpoints.
   queued_writer(stream& to, water_marks marks) noexcept : to_(to), marks_(marks) {}
   task<> run();
   void close();

@@ -24,8 +24,8 @@ struct resolve_options {
 /// answered at once.
 ///
 /// Asks by itself, on the loop, by c-ares: no thread waits, nothing is left behind. A
-/// checkpoint, unless the address is numeric; it can be cancelled at any time. Throws `name_not_found` that names the
-/// host and says why (no such name, no server answers).
+/// checkpoint, unless the address is numeric; it can be cancelled at any time. Throws
+/// `name_not_found` that names the host and says why (no such name, no server answers).
 [[nodiscard]] task<std::vector<socket_address>> resolve(std::string host, std::uint16_t port);
 [[nodiscard]] task<std::vector<socket_address>> resolve(std::string host, std::uint16_t port,
                                                         resolve_options options);

@@ -79,6 +79,7 @@ descriptor_stream standard_error() {
   return standard_stream(STDERR_FILENO, O_WRONLY, "standard error");
 }
 
+// NOLINTBEGIN(concurrency-mt-unsafe): said where it is declared
 std::vector<inherited_descriptor> inherited_descriptors() {
   constexpr int first = 3; // as the protocol says
   const char* pid = std::getenv("LISTEN_PID");
@@ -101,5 +102,6 @@ std::vector<inherited_descriptor> inherited_descriptors() {
     ::unsetenv(variable);
   return result;
 }
+// NOLINTEND(concurrency-mt-unsafe)
 
 } // namespace troupe

@@ -82,7 +82,7 @@ task<std::optional<tcp_stream>> attempt(loop& home, socket_address to, const std
   }
   const socket_ptr s(new socket_state(home, std::move(fd), to.text(), descriptor_kind::tcp));
   std::optional<tcp_stream> connecting(std::in_place, *s); // closes, whatever happens
-  error = co_await connect(*s, std::move(to));
+  error = co_await connect(*s, to);
   if (error != 0)
     connecting.reset();
   co_return connecting;

@@ -3,9 +3,11 @@
 // what to be; program_test.py runs it and looks at what comes out.
 #include <troupe/troupe.hpp>
 
+#include <array>
 #include <chrono>
 #include <iostream>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -118,6 +120,29 @@ task<> family() {
   });
 }
 
+/// What comes in goes out.
+task<> cat() {
+  descriptor_stream in = standard_input();
+  descriptor_stream out = standard_output();
+  std::array<std::byte, 10'000> buffer{};
+  while (const auto n = co_await in.read_some(buffer))
+    co_await out.write_all(std::span(buffer).first(n));
+}
+
+/// Serves the sockets that it was given: answers with their names.
+task<> activated() {
+  co_await with_nursery([](nursery& n) -> task<> {
+    for (const inherited_descriptor& d : inherited_descriptors())
+      n.start_soon(
+        [](const std::string& name, tcp_listener listener) -> task<> {
+          tcp_stream peer = co_await listener.accept();
+          co_await peer.write_all(name + "\n");
+        },
+        d.name, tcp_listener::adopt(d.fd));
+    co_return;
+  });
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -146,6 +171,10 @@ int main(int argc, char** argv) {
     return troupe::main(argc, argv, holds_the_first_loop);
   if (what == "family")
     return troupe::main(argc, argv, family);
+  if (what == "cat")
+    return troupe::main(argc, argv, cat);
+  if (what == "activated")
+    return troupe::main(argc, argv, activated);
   std::cerr << "what?\n";
   return 99;
 }

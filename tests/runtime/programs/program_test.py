@@ -1,9 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs a program that uses troupe::main: program_test.py PROGRAM CASE."""
+import fcntl
+import os
+import pty
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import tty
 
 LIMIT = 60  # seconds, for everything that should happen at once; sanitizers are slow
 
@@ -141,6 +147,78 @@ def p27_sigquit_writes_the_task_tree_and_the_program_goes_on():
         said = p.signal(signal.SIGQUIT).stderr_until("listener")
         has(said, "loop 0", "sleeper: waiting for sleep (3")
     p.signal(signal.SIGTERM).ends(143)
+
+def standard_streams_may_be_pipes():
+    much = b"x" * 3_000_000 + b"end"
+    done = subprocess.run([sys.argv[1], "cat"], input=much, capture_output=True, timeout=LIMIT)
+    assert done.returncode == 0 and done.stdout == much and done.stderr == b"", done.stderr
+
+
+def standard_streams_may_be_files():
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as sink:
+        source.write(b"before" + b"y" * 100_000)
+        sink.write(b"kept ")
+        source.seek(6)
+        sink.flush()
+        done = subprocess.run([sys.argv[1], "cat"], stdin=source, stdout=sink, timeout=LIMIT)
+        assert done.returncode == 0
+        sink.seek(0)
+        assert sink.read() == b"kept " + b"y" * 100_000
+
+
+def standard_streams_may_be_sockets():
+    ours, theirs = socket.socketpair()
+    with subprocess.Popen([sys.argv[1], "cat"], stdin=theirs, stdout=theirs) as p:
+        theirs.close()
+        ours.sendall(b"hello")
+        assert ours.recv(100) == b"hello"
+        ours.shutdown(socket.SHUT_WR)
+        assert p.wait(LIMIT) == 0
+
+
+def standard_streams_may_be_a_terminal():
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    with subprocess.Popen([sys.argv[1], "cat"], stdin=theirs, stdout=theirs) as p:
+        # others share the terminal: it stays as it was
+        os.write(ours, b"hello")
+        assert os.read(ours, 100) == b"hello"
+        assert not fcntl.fcntl(theirs, fcntl.F_GETFL) & os.O_NONBLOCK
+        os.close(theirs)
+        os.close(ours)
+        assert p.wait(LIMIT) in (0, 1, -signal.SIGHUP)
+
+
+def reader_that_has_gone_is_an_error_and_no_signal():
+    p = subprocess.Popen([sys.argv[1], "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    p.stdout.close()
+    try:
+        p.stdin.write(b"x" * 1_000_000)
+        p.stdin.close()
+    except BrokenPipeError:
+        pass
+    assert p.wait(LIMIT) == 1
+    has(p.stderr.read().decode(), "cannot write to standard output: Broken pipe")
+
+
+def sockets_that_were_opened_before_are_served():
+    listening = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+
+    def hand_over():  # as systemd does
+        for number, s in enumerate(listening):
+            os.dup2(s.fileno(), 10 + number)
+        for number in range(2):
+            os.dup2(10 + number, 3 + number)
+
+    environment = {**os.environ, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "web:admin"}
+    # the pid is only known in the child: sh sets it
+    command = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" activated', sys.argv[1]]
+    with subprocess.Popen(command, env=environment, close_fds=False, preexec_fn=hand_over) as p:
+        for s, name in zip(listening, ("web", "admin")):
+            with socket.create_connection(s.getsockname(), timeout=LIMIT) as client:
+                assert client.makefile().readline() == name + "\n"
+        assert p.wait(LIMIT) == 0
 
 
 globals()[sys.argv[2]]()
