@@ -9,6 +9,7 @@
 
 #include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -195,6 +196,24 @@ BOOST_AUTO_TEST_CASE(what_is_not_there_or_of_another_kind) {
     BOOST_CHECK_THROW(co_await replace_file(dir / "full", "x"), is_a_directory);
     BOOST_CHECK_THROW(co_await rename_path(dir / "full", dir / "file"), not_a_directory);
   });
+}
+
+BOOST_AUTO_TEST_CASE(a_pipe_that_nobody_reads_is_an_error_and_no_signal) {
+  for (const bool ring : {true, false}) {
+    detail::allow_io_uring(ring);
+    run_virtually([]() -> task<> {
+      const temporary_directory dir;
+      const auto fifo = dir / "fifo";
+      BOOST_REQUIRE(::mkfifo(fifo.c_str(), 0600) == 0);
+      file both = co_await open_file(fifo, open_mode::read | open_mode::write);
+      file out = co_await open_file(fifo, open_mode::write);
+      co_await out.write_all("heard");
+      co_await both.close();
+      BOOST_CHECK_EXCEPTION(co_await out.write_all("not heard"), file_error,
+                            [](const file_error& e) { return e.code() == std::errc::broken_pipe; });
+    });
+  }
+  detail::allow_io_uring(true);
 }
 
 BOOST_AUTO_TEST_CASE(p09_no_descriptor_left_is_an_error_and_descriptors_come_back) {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../loop/without_sigpipe.hpp"
 #include "file_state.hpp"
 
 #include <fcntl.h>
@@ -22,6 +23,13 @@ ssize_t carry_out_here(const file_call& t) noexcept {
   for (;;) {
     ssize_t n = 0;
     const iovec part{t.data, std::min(t.size, most_at_once)};
+    if (t.writes_to_pipe()) {
+      n = without_sigpipe().write(t.fd, &part, 1);
+      n = n < 0 ? -errno : n;
+      if (n != -EINTR)
+        return n;
+      continue;
+    }
     switch (t.what) {
     case file_call::kind::read: n = ::preadv2(t.fd, &part, 1, t.offset, 0); break;
     case file_call::kind::write: n = ::pwritev2(t.fd, &part, 1, t.offset, 0); break;

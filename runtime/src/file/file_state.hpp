@@ -70,6 +70,9 @@ struct file_call {
   std::byte* data = nullptr;
   std::size_t size = 0;
   std::int64_t offset = 0;
+
+  /// Or to a terminal: what raises a signal when nobody is there.
+  [[nodiscard]] bool writes_to_pipe() const noexcept { return what == kind::write && offset < 0; }
 };
 [[nodiscard]] task<ssize_t> carry_out(file_call t);
 

@@ -65,6 +65,8 @@ private:
 } // namespace
 
 task<ssize_t> carry_out(file_call t) {
+  if (t.writes_to_pipe()) // only a thread can take the signal
+    co_return co_await to_thread([&] { return carry_out_here(t); });
   if (t.what == file_call::kind::read || t.what == file_call::kind::write) {
     const ssize_t n = co_await attempt(t);
     if (n != -EAGAIN)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "../loop/without_sigpipe.hpp"
 #include "socket.hpp"
 
 #include <troupe/descriptor_stream.hpp>
@@ -13,8 +14,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
-#include <ctime>
 #include <utility>
 
 namespace troupe {
@@ -54,29 +53,6 @@ private:
   std::span<std::byte> into_;
   std::size_t count_ = 0;
 };
-
-/// Writing to a pipe that nobody reads raises SIGPIPE, which must not reach the program:
-/// sockets have a flag against that.
-ssize_t write_without_signal(int fd, const iovec* part, int count) noexcept {
-  sigset_t pipe_signal;
-  sigset_t before;
-  sigset_t pending;
-  ::sigemptyset(&pipe_signal);
-  ::sigaddset(&pipe_signal, SIGPIPE);
-  ::sigpending(&pending);
-  const bool was_pending = ::sigismember(&pending, SIGPIPE) == 1;
-  ::pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-  const ssize_t n = ::writev(fd, part, count);
-  const int error = errno;
-  if (n < 0 && error == EPIPE && !was_pending) {
-    const timespec now{};
-    while (::sigtimedwait(&pipe_signal, nullptr, &now) < 0 && errno == EINTR) {
-    }
-  }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  errno = error;
-  return n;
-}
 
 class write_op final : public socket_op {
 public:
@@ -118,7 +94,7 @@ private:
     }
     if (pipe)
       return socket_.may_proceed(POLLOUT)
-               ? write_without_signal(socket_.fd(), list.data(), static_cast<int>(count))
+               ? without_sigpipe().write(socket_.fd(), list.data(), static_cast<int>(count))
                : -1;
     msghdr message{};
     message.msg_iov = list.data();
