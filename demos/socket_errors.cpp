@@ -35,7 +35,12 @@ task<> nobody_listens() {
   co_await open_tcp_stream(localhost, port);
 }
 
-task<> no_such_name() { co_await open_tcp_stream("no-such-name.invalid", 80); }
+task<> no_such_name() {
+  connect_options impatient;
+  impatient.resolve.attempt_limit = 1s;
+  impatient.resolve.attempts = 1;
+  co_await open_tcp_stream("no-such-name.invalid", 80, impatient);
+}
 
 task<> port_is_taken() {
   const tcp_listener first(0, local);
@@ -83,13 +88,8 @@ task<> closed_here() {
 
 task<> peer_is_silent() {
   auto ends = co_await connected();
-  co_await fail_after(
-    50ms,
-    [&]() -> task<> {
-      buffered_reader in(ends.server);
-      co_await in.read_line();
-    },
-    "waiting for a line");
+  buffered_reader in(ends.server);
+  co_await fail_after(50ms, [&]() -> task<> { co_await in.read_line(); });
 }
 
 task<> two_readers() {
