@@ -12,7 +12,7 @@
 
 namespace troupe {
 
-/// What has gone through a stream so far.
+/// What has gone through a stream so far. Times are exact to a few milliseconds.
 struct stream_statistics {
   std::uint64_t bytes_read = 0;
   std::uint64_t bytes_written = 0;

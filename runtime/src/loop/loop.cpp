@@ -11,6 +11,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include <cstdio>
+#include <ctime>
 #include <string>
 #include <thread>
 
@@ -60,6 +61,14 @@ loop::loop(runtime& owner, unsigned index, time_source* time, bool debug)
 loop::~loop() = default;
 
 loop* loop::current() noexcept { return this_thread_loop; }
+
+time_point loop::rough_now() const noexcept {
+  if (time_)
+    return time_->now();
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &t); // the clock of std::chrono::steady_clock
+  return time_point(std::chrono::seconds(t.tv_sec) + std::chrono::nanoseconds(t.tv_nsec));
+}
 
 boost::asio::io_context& loop::io() noexcept { return io_->context; }
 

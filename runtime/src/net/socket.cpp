@@ -27,7 +27,7 @@ owned_fd::~owned_fd() {
 socket_state::socket_state(loop& home, owned_fd fd, std::string peer, descriptor_kind kind)
   : home_(home), fd_(std::move(fd)), peer_(std::move(peer)), kind_(kind) {
   poller::of(home).watch(home, fd_.get(), *this);
-  statistics_.opened = statistics_.last_read = statistics_.last_written = home.now();
+  statistics_.opened = statistics_.last_read = statistics_.last_written = home.rough_now();
 }
 
 socket_address socket_state::local_address() const noexcept {

@@ -99,11 +99,11 @@ public:
     if (bytes == 0)
       return;
     statistics_.bytes_read += bytes;
-    statistics_.last_read = home_.now();
+    statistics_.last_read = home_.rough_now();
   }
   void has_written(std::size_t bytes) noexcept {
     statistics_.bytes_written += bytes;
-    statistics_.last_written = home_.now();
+    statistics_.last_written = home_.rough_now();
   }
   [[nodiscard]] const stream_statistics& statistics() const noexcept { return statistics_; }
 

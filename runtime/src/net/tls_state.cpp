@@ -140,7 +140,7 @@ tls_state::tls_state(std::unique_ptr<stream> transport, SSL_CTX& ctx, duration s
   BIO_set_data(bio, this);
   SSL_set_bio(ssl_.get(), bio, bio);
   SSL_set_app_data(ssl_.get(), this);
-  statistics_.opened = statistics_.last_read = statistics_.last_written = home_.now();
+  statistics_.opened = statistics_.last_read = statistics_.last_written = home_.rough_now();
 }
 
 tls_state::~tls_state() {
@@ -242,7 +242,7 @@ tls_state::step tls_state::read(std::span<std::byte> into, std::size_t& count) n
   keep_fresh();
   if (count != 0) {
     statistics_.bytes_read += count;
-    statistics_.last_read = home_.now();
+    statistics_.last_read = home_.rough_now();
     return step::done; // what else there was comes again
   }
   // Answers to requests for renegotiation, which nobody is there to send: a client waits for
@@ -262,7 +262,7 @@ tls_state::step tls_state::write(std::span<const std::byte> data) noexcept {
   if (n <= 0)
     return result_of(n, "write to");
   statistics_.bytes_written += data.size();
-  statistics_.last_written = home_.now();
+  statistics_.last_written = home_.rough_now();
   return step::done;
 }
 
