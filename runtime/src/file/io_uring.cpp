@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io_uring.hpp"
 
-#include <boost/asio/bind_allocator.hpp>
-
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,31 +43,6 @@ void allow_io_uring(bool yes) noexcept { allowed = yes; }
 
 bool uses_io_uring(loop& home) { return io_uring::of(home) != nullptr; }
 
-template <class T>
-struct io_uring::in_place {
-  using value_type = T;
-
-  explicit in_place(std::byte* s) noexcept : storage(s) {}
-  template <class U>
-  in_place(const in_place<U>& other) noexcept : storage(other.storage) {} // NOLINT: allocators do
-
-  T* allocate(std::size_t n) {
-    if (n * sizeof(T) > sizeof(io_uring::storage_))
-      throw std::bad_alloc();
-    return reinterpret_cast<T*>(storage);
-  }
-  void deallocate(T*, std::size_t) noexcept {}
-
-  friend bool operator==(const in_place&, const in_place&) = default;
-
-  std::byte* storage;
-};
-
-io_uring::io_uring(boost::asio::execution_context& io)
-  : service(io), descriptor_(static_cast<boost::asio::io_context&>(io)) {
-  usable_ = set_up();
-}
-
 io_uring::~io_uring() {
   if (entries_)
     ::munmap(entries_, entries_size_);
@@ -77,37 +50,37 @@ io_uring::~io_uring() {
     ::munmap(rings_, rings_size_);
 }
 
-void io_uring::shutdown() {
-  boost::system::error_code ignored;
-  descriptor_.close(ignored);
-}
+void io_uring::shutdown() { ring_.reset(-1); }
 
 io_uring* io_uring::of(loop& home) {
   if (!allowed.load(std::memory_order_relaxed))
     return nullptr;
   auto& ring = boost::asio::use_service<io_uring>(home.io());
-  return ring.usable_ ? &ring : nullptr;
+  if (ring.state_ == state::unknown)
+    ring.state_ = ring.set_up(home) ? state::usable : state::unusable;
+  return ring.state_ == state::usable ? &ring : nullptr;
 }
 
-/// Throws `std::bad_alloc`.
-bool io_uring::set_up() {
+bool io_uring::set_up(loop& home) noexcept {
   io_uring_params p{};
   p.flags = IORING_SETUP_CLAMP;
-  const int fd = ring_setup(entries, p);
-  if (fd < 0)
+  ring_.reset(ring_setup(entries, p));
+  if (ring_.get() < 0)
     return false; // an old kernel, or forbidden
   constexpr unsigned needed = IORING_FEAT_SINGLE_MMAP | IORING_FEAT_NODROP | IORING_FEAT_RW_CUR_POS;
+  if ((p.features & needed) != needed || !map(p))
+    return false;
+  // as long as something is done, not its edges: most is taken before the loop looks
   try {
-    descriptor_.assign(fd);
+    poller::of(home).watch(home, ring_.get(), *this, EPOLLIN);
   } catch (...) {
-    ::close(fd);
-    throw;
+    return false; // threads do without
   }
-  return (p.features & needed) == needed && map(p);
+  return true;
 }
 
 bool io_uring::map(const io_uring_params& p) noexcept {
-  const int fd = descriptor_.native_handle();
+  const int fd = ring_.get();
   rings_size_ = std::max<std::size_t>(p.sq_off.array + p.sq_entries * sizeof(unsigned),
                                       p.cq_off.cqes + p.cq_entries * sizeof(io_uring_cqe));
   void* rings = ::mmap(nullptr, rings_size_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
@@ -141,7 +114,7 @@ bool io_uring::submit(const io_uring_sqe& what) noexcept {
   entries_[slot] = what;
   submitted_index_[slot] = slot;
   store(submitted_tail_, tail + 1);
-  while (ring_enter(descriptor_.native_handle(), 1) < 0 && errno == EINTR) {
+  while (ring_enter(ring_.get(), 1) < 0 && errno == EINTR) {
   }
   if (load(submitted_head_) != tail + 1) {
     store(submitted_tail_, tail); // not taken
@@ -187,24 +160,6 @@ void io_uring::reap() noexcept {
     if (answer.user_data != 0) // not that of a cancellation
       reinterpret_cast<io_uring_op*>(answer.user_data)->completed(answer.res);
   }
-}
-
-void io_uring::watch(loop& home) noexcept {
-  if (watching_)
-    return;
-  watching_ = true;
-  descriptor_.async_wait(
-    boost::asio::posix::stream_descriptor::wait_read,
-    boost::asio::bind_allocator(in_place<void>(storage_.data()),
-                                [this, &home](const boost::system::error_code& error) {
-                                  if (error)
-                                    return;
-                                  watching_ = false;
-                                  reap();
-                                  if (under_way_ != 0)
-                                    watch(home);
-                                  home.pump();
-                                }));
 }
 
 void io_uring_op::completed(int result) noexcept {

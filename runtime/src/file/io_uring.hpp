@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "../net/socket.hpp"
 #include "file_state.hpp"
 
 #include <boost/asio/execution_context.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 
 #include <linux/io_uring.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -18,16 +16,16 @@ namespace troupe::detail {
 class io_uring_op;
 
 /// The io_uring of a loop: the kernel reads and writes files beside it and says when it
-/// is done. Asio watches the ring as a descriptor while something is under way.
+/// is done. The ring is a descriptor, which the loop waits for with its sockets.
 ///
 /// Made by system calls alone, as it is three of them: without a library, a program that
 /// was built here runs where the kernel has no io_uring or forbids it.
-class io_uring final : public boost::asio::execution_context::service {
+class io_uring final : public boost::asio::execution_context::service, private poll_target {
 public:
   using key_type = io_uring;
   static inline boost::asio::execution_context::id id;
 
-  explicit io_uring(boost::asio::execution_context& io);
+  explicit io_uring(boost::asio::execution_context& io) : service(io) {}
   ~io_uring() override;
 
   /// That of `home`, made when first asked for; null if there is none.
@@ -42,22 +40,17 @@ public:
   /// Hears what is done already. Calls the operations.
   void reap() noexcept;
 
-  /// Will hear of what is under way.
-  void watch(loop& home) noexcept;
-
 private:
-  template <class T>
-  struct in_place;
+  enum class state { unknown, usable, unusable };
 
   void shutdown() override;
-  [[nodiscard]] bool set_up();
+  void ready(std::uint32_t) noexcept override { reap(); }
+  [[nodiscard]] bool set_up(loop& home) noexcept;
   [[nodiscard]] bool map(const io_uring_params& p) noexcept;
   [[nodiscard]] bool submit(const io_uring_sqe& what) noexcept;
 
-  alignas(std::max_align_t) std::array<std::byte, 256> storage_; // for the one handler
-  boost::asio::posix::stream_descriptor descriptor_;
-  bool usable_ = false;
-  bool watching_ = false;
+  owned_fd ring_{-1};
+  state state_ = state::unknown;
   unsigned under_way_ = 0;
 
   void* rings_ = nullptr;
@@ -96,7 +89,6 @@ public:
     if (done_)
       return task_->must_yield(h);
     waiting_ = true;
-    ring_.watch(task_->home());
     task_->home().outside(1);
     task_->wait(h, *this);
     return true;
