@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/pulse.hpp>
 #include <troupe/detail/safe_to_await.hpp>
-#include <troupe/event.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/stream.hpp>
 
 #include <cstddef>
 #include <functional>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -62,9 +61,9 @@ private:
   water_marks marks_;
   std::string pending_;
   std::string writing_;
-  std::unique_ptr<event> work_;    // the writing task waits for it
-  std::unique_ptr<event> room_;    // those who write wait for it
-  std::unique_ptr<event> written_; // those who flush wait for it
+  detail::pulse work_;    // the writing task waits for it
+  detail::pulse room_;    // those who write wait for it
+  detail::pulse written_; // those who flush wait for it
   std::size_t added_ = 0;
   std::size_t done_ = 0;
   bool full_ = false;

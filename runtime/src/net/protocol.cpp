@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/cleanup.hpp>
-#include <troupe/event.hpp>
+#include <troupe/detail/pulse.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/protocol.hpp>
 
@@ -27,7 +27,7 @@ public:
     if (closing_ || eof_)
       return;
     pending_.append(reinterpret_cast<const char*>(data.data()), data.size());
-    set(work_);
+    work_.wake_all();
     if (!paused_writing_ && queued() > marks_.high) {
       paused_writing_ = true;
       protocol_.pause_writing();
@@ -35,11 +35,11 @@ public:
   }
   void write_eof() {
     eof_ = true;
-    set(work_);
+    work_.wake_all();
   }
   void close() {
     closing_ = true;
-    set(work_);
+    work_.wake_all();
     if (reader_)
       reader_.cancel("the transport was closed");
   }
@@ -54,23 +54,13 @@ public:
   void pause_reading() { paused_reading_ = true; }
   void resume_reading() {
     paused_reading_ = false;
-    set(go_on_reading_);
+    go_on_reading_.wake_all();
   }
   void marks(water_marks m) { marks_ = m; }
   [[nodiscard]] std::size_t queued() const noexcept { return pending_.size() + writing_.size(); }
   [[nodiscard]] const stream& over() const noexcept { return stream_; }
 
 private:
-  static task<> wait_for(std::unique_ptr<event>& e) {
-    if (!e)
-      e = std::make_unique<event>();
-    co_await e->wait();
-  }
-  static void set(std::unique_ptr<event>& e) {
-    if (const auto waited_for = std::move(e))
-      waited_for->set();
-  }
-
   task<> communicate() {
     try {
       co_await with_nursery([this](nursery& n) -> task<> {
@@ -99,7 +89,7 @@ private:
           eof_sent_ = true;
           co_await stream_.send_eof();
         }
-        co_await wait_for(work_);
+        co_await work_.wait();
         continue;
       }
       writing_.swap(pending_);
@@ -116,7 +106,7 @@ private:
     std::array<std::byte, 3584> buffer; // the frame, which waits here, fits a page
     while (!closing_) {
       while (paused_reading_)
-        co_await wait_for(go_on_reading_);
+        co_await go_on_reading_.wait();
       const std::size_t n = co_await stream_.read_some(buffer);
       if (n == 0) {
         if (!protocol_.eof_received())
@@ -147,8 +137,8 @@ private:
   task_handle<void> reader_;
   std::string pending_;
   std::string writing_;
-  std::unique_ptr<event> work_;
-  std::unique_ptr<event> go_on_reading_;
+  pulse work_;
+  pulse go_on_reading_;
   std::exception_ptr failure_;
   bool made_ = false;
   bool closing_ = false;

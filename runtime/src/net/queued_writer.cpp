@@ -5,21 +5,6 @@
 
 namespace troupe {
 
-namespace {
-
-task<> wait_for(std::unique_ptr<event>& e) {
-  if (!e)
-    e = std::make_unique<event>();
-  co_await e->wait();
-}
-
-void set(std::unique_ptr<event>& e) {
-  if (const auto waited_for = std::move(e))
-    waited_for->set();
-}
-
-} // namespace
-
 void queued_writer::add(std::span<const std::byte> data) {
   if (closed_)
     throw usage_error("troupe: queued_writer: written to after the end of its body");
@@ -27,13 +12,13 @@ void queued_writer::add(std::span<const std::byte> data) {
   added_ += data.size();
   if (size() >= marks_.high)
     full_ = true;
-  set(work_);
+  work_.wake_all();
 }
 
 task<> queued_writer::write(std::span<const std::byte> data) {
   co_await checkpoint();
   while (full_)
-    co_await wait_for(room_);
+    co_await room_.wait();
   add(data);
 }
 
@@ -53,12 +38,12 @@ bool queued_writer::try_write(std::string_view text) {
 task<> queued_writer::flush() {
   co_await checkpoint();
   for (const std::size_t until = added_; done_ < until;)
-    co_await wait_for(written_);
+    co_await written_.wait();
 }
 
 void queued_writer::close() {
   closed_ = true;
-  set(work_);
+  work_.wake_all();
 }
 
 task<> queued_writer::run() {
@@ -66,7 +51,7 @@ task<> queued_writer::run() {
     if (pending_.empty()) {
       if (closed_)
         co_return;
-      co_await wait_for(work_);
+      co_await work_.wait();
       continue;
     }
     writing_.swap(pending_);
@@ -75,9 +60,9 @@ task<> queued_writer::run() {
     writing_.clear();
     if (full_ && size() <= marks_.low) {
       full_ = false;
-      set(room_);
+      room_.wake_all();
     }
-    set(written_);
+    written_.wake_all();
   }
 }
 
