@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,6 +24,10 @@ public:
   /// `host` is numeric: "127.0.0.1", "::1", "fe80::1%eth0". Throws `net_error` that names it
   /// if it is not.
   socket_address(std::string_view host, std::uint16_t port);
+
+  /// As the constructor, but gives nothing if `host` is not numeric.
+  [[nodiscard]] static std::optional<socket_address> parse(std::string_view host,
+                                                           std::uint16_t port);
 
   /// That of a Unix socket: a path, or a name that begins with "@" for a socket without a
   /// file (Linux's abstract ones). Throws `net_error` if it is empty or too long.

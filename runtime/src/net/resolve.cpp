@@ -219,8 +219,8 @@ private:
 
 task<std::vector<socket_address>> resolve(std::string host, std::uint16_t port,
                                           resolve_options options) {
-  if (is_numeric(host))
-    co_return std::vector<socket_address>(1, socket_address(host, port));
+  if (const auto known = socket_address::parse(host, port))
+    co_return std::vector<socket_address>(1, *known);
   resolve_op op(require_loop("resolve"), host, port, options);
   co_return co_await op;
 }

@@ -38,6 +38,13 @@ void assign(socket_address& a, const T& value) noexcept {
 } // namespace
 
 socket_address::socket_address(std::string_view host, std::uint16_t port) {
+  const auto parsed = parse(host, port);
+  if (!parsed)
+    throw_net_error(EINVAL, "use", std::string(host) + " (not a numeric address)");
+  *this = *parsed;
+}
+
+std::optional<socket_address> socket_address::parse(std::string_view host, std::uint16_t port) {
   addrinfo hints{};
   hints.ai_flags = AI_NUMERICHOST;
   hints.ai_socktype = SOCK_STREAM;
@@ -49,11 +56,12 @@ socket_address::socket_address(std::string_view host, std::uint16_t port) {
   if (error == EAI_MEMORY)
     throw std::bad_alloc();
   if (error != 0)
-    throw_net_error(EINVAL, "use", name + " (not a numeric address)");
+    return std::nullopt;
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owned(found, &::freeaddrinfo);
-  std::memcpy(storage_.data(), found->ai_addr, found->ai_addrlen);
-  size_ = found->ai_addrlen;
-  *this = with_port(port);
+  socket_address result;
+  std::memcpy(result.data(), found->ai_addr, found->ai_addrlen);
+  result.size(found->ai_addrlen);
+  return result.with_port(port);
 }
 
 socket_address socket_address::unix_path(std::string_view path) {

@@ -154,8 +154,8 @@ task<tcp_stream> open_tcp_stream(std::string host, std::uint16_t port, connect_o
     co_await try_all(e, addresses);
   if (e.connected)
     co_return *std::move(e.connected);
-  const std::string name =
-    is_numeric(host) ? addresses.front().text() : host + ":" + std::to_string(port);
+  const auto numeric = socket_address::parse(host, port);
+  const std::string name = numeric ? numeric->text() : host + ":" + std::to_string(port);
   std::string details;
   for (const failure& f : e.failures)
     if (f.to.text() != name)
