@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/socket_owner.hpp>
 #include <troupe/stream.hpp>
 
 #include <cstddef>
 #include <span>
 #include <string>
-#include <utility>
 
 namespace troupe {
-
-namespace detail {
-class socket_state;
-} // namespace detail
 
 /// A stream on a file descriptor: what TCP, Unix sockets and pipes have in common. It
 /// waits in its loop's `epoll` set.
@@ -23,14 +19,6 @@ public:
   /// it is called in errors is `name`, or else its address. The descriptor is closed even
   /// if this throws: `net_error`, or `usage_error` outside of a task.
   explicit descriptor_stream(int fd, std::string name = {});
-
-  descriptor_stream(descriptor_stream&& other) noexcept
-    : stream(std::move(other)), socket_(std::exchange(other.socket_, nullptr)) {}
-  descriptor_stream& operator=(descriptor_stream&& other) noexcept {
-    std::swap(socket_, other.socket_);
-    return *this;
-  }
-  ~descriptor_stream() override;
 
   using stream::write_all;
   [[nodiscard]] task<std::size_t> read_some(std::span<std::byte> into) override;
@@ -48,13 +36,13 @@ public:
   [[nodiscard]] stream_statistics statistics() const override;
 
   /// The descriptor, for options that are not covered here; -1 when closed.
-  [[nodiscard]] int native_handle() const noexcept;
+  [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
   /// Takes over an open socket. For the runtime.
-  explicit descriptor_stream(detail::socket_state& socket) noexcept;
+  explicit descriptor_stream(detail::socket_state& socket) noexcept : socket_(socket) {}
 
-protected:
-  detail::socket_state* socket_;
+private:
+  detail::socket_owner socket_;
 };
 
 } // namespace troupe

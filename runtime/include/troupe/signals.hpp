@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/socket_owner.hpp>
 #include <troupe/task.hpp>
 
 #include <cstddef>
@@ -11,7 +12,6 @@ namespace troupe {
 
 namespace detail {
 class signal_op;
-class socket_state;
 } // namespace detail
 
 /// Hears signals of the operating system, from construction to destruction:
@@ -62,7 +62,7 @@ private:
 
   std::vector<heard> signals_;
   std::size_t next_ = 0; // whose turn it is
-  detail::socket_state* wake_ = nullptr;
+  detail::socket_owner wake_;
 };
 
 } // namespace troupe

@@ -10,7 +10,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <utility>
 
 namespace troupe {
 
@@ -78,32 +77,25 @@ public:
   /// even if this throws: `net_error` if it does not listen for TCP.
   [[nodiscard]] static tcp_listener adopt(int fd);
 
-  tcp_listener(tcp_listener&& other) noexcept : socket_(std::exchange(other.socket_, nullptr)) {}
-  tcp_listener& operator=(tcp_listener&& other) noexcept {
-    std::swap(socket_, other.socket_);
-    return *this;
-  }
-  ~tcp_listener();
-
   /// Waits for the next connection. A checkpoint; cancelled, none was taken.
   /// Throws `too_many_files`, `stream_closed`, `net_error`.
   [[nodiscard]] task<tcp_stream> accept();
 
   /// Stops listening. A task that waits in `accept` gets `stream_closed`.
-  void close() noexcept;
+  void close() noexcept { socket_.close(); }
 
   [[nodiscard]] std::uint16_t port() const;
-  [[nodiscard]] std::string local() const;
+  [[nodiscard]] std::string local() const { return socket_.local(); }
   /// The descriptor, for options that are not covered here; -1 when closed.
-  [[nodiscard]] int native_handle() const noexcept;
+  [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
   /// For the runtime.
-  [[nodiscard]] detail::socket_state* socket() const noexcept { return socket_; }
+  [[nodiscard]] const detail::socket_owner& socket() const noexcept { return socket_; }
 
 private:
-  explicit tcp_listener(detail::socket_state& socket) noexcept;
+  explicit tcp_listener(detail::socket_state& socket) noexcept : socket_(socket) {}
 
-  detail::socket_state* socket_;
+  detail::socket_owner socket_;
 };
 
 /// Raises this process's limit of open descriptors as far as it may, for servers

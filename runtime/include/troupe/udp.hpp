@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/socket_owner.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/socket_address.hpp>
 #include <troupe/task.hpp>
@@ -13,10 +14,6 @@
 #include <utility>
 
 namespace troupe {
-
-namespace detail {
-class socket_state;
-} // namespace detail
 
 /// A datagram that was received.
 struct datagram {
@@ -33,17 +30,6 @@ struct datagram {
 /// destructor closes.
 class datagram_socket {
 public:
-  datagram_socket(datagram_socket&& other) noexcept
-    : socket_(std::exchange(other.socket_, nullptr)), file_(std::move(other.file_)) {
-    other.file_.clear();
-  }
-  datagram_socket& operator=(datagram_socket&& other) noexcept {
-    std::swap(socket_, other.socket_);
-    std::swap(file_, other.file_);
-    return *this;
-  }
-  ~datagram_socket();
-
   /// Waits for a datagram, which may be empty. A checkpoint; cancelled, none was taken. What
   /// has become of those that were sent is heard here, too: throws `connection_refused`
   /// (connected, and nobody is there), `stream_closed`, `net_error`.
@@ -70,22 +56,20 @@ public:
   void join(const socket_address& group, std::string_view interface = {});
 
   /// Closes. A task that waits gets `stream_closed`. Idempotent.
-  void close() noexcept;
+  void close() noexcept { socket_.close(); }
 
   /// Where it is.
   [[nodiscard]] socket_address local_address() const;
   [[nodiscard]] std::string local() const { return local_address().text(); }
   /// The descriptor, for options that are not covered here; -1 when closed.
-  [[nodiscard]] int native_handle() const noexcept;
+  [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
 private:
   friend class udp_socket;
   friend class unix_datagram_socket;
-  explicit datagram_socket(detail::socket_state* socket, std::string file = {}) noexcept
-    : socket_(socket), file_(std::move(file)) {}
+  explicit datagram_socket(detail::socket_owner socket) noexcept : socket_(std::move(socket)) {}
 
-  detail::socket_state* socket_;
-  std::string file_; // to remove
+  detail::socket_owner socket_;
 };
 
 /// A UDP socket.
@@ -105,7 +89,7 @@ public:
   [[nodiscard]] std::uint16_t port() const { return local_address().port(); }
 
 private:
-  explicit udp_socket(detail::socket_state& s) noexcept : datagram_socket(&s) {}
+  explicit udp_socket(detail::socket_owner s) noexcept : datagram_socket(std::move(s)) {}
 };
 
 /// A Unix socket for datagrams, which do not get lost: `send` waits while the other side has

@@ -55,33 +55,21 @@ public:
   /// Takes over `fd`, which listens already; its file stays. As `tcp_listener::adopt`.
   [[nodiscard]] static unix_listener adopt(int fd);
 
-  unix_listener(unix_listener&& other) noexcept
-    : socket_(std::exchange(other.socket_, nullptr)), file_(std::move(other.file_)) {
-    other.file_.clear();
-  }
-  unix_listener& operator=(unix_listener&& other) noexcept {
-    std::swap(socket_, other.socket_);
-    std::swap(file_, other.file_);
-    return *this;
-  }
-  ~unix_listener();
-
   /// As `tcp_listener::accept`. A checkpoint; cancelled, none was taken.
   [[nodiscard]] task<unix_stream> accept();
 
   /// Stops listening and removes the file. A task that waits in `accept` gets `stream_closed`.
-  void close() noexcept;
+  void close() noexcept { socket_.close(); }
 
-  [[nodiscard]] std::string local() const;
+  [[nodiscard]] std::string local() const { return socket_.local(); }
 
   /// For the runtime.
-  [[nodiscard]] detail::socket_state* socket() const noexcept { return socket_; }
+  [[nodiscard]] const detail::socket_owner& socket() const noexcept { return socket_; }
 
 private:
-  explicit unix_listener(detail::socket_state& socket) noexcept;
+  explicit unix_listener(detail::socket_state& socket) noexcept : socket_(socket) {}
 
-  detail::socket_state* socket_;
-  std::string file_; // to remove
+  detail::socket_owner socket_;
 };
 
 } // namespace troupe

@@ -7,7 +7,6 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -74,20 +73,15 @@ private:
   std::span<const std::byte> data_;
 };
 
-socket_ptr usable(socket_state* s, direction d, const char* what) {
-  if (!s)
-    throw usage_error(std::string("troupe: ") + what + ": the socket was moved from");
-  s->check(d, what);
-  return s;
-}
+constexpr const char* kind = "socket";
 
-int fd_of(socket_state* s, const char* what) {
-  if (!s || !s->open())
+int fd_of(const socket_owner& s, const char* what) {
+  if (s.fd() < 0)
     throw_net_error(EBADF, what, "a datagram socket");
-  return s->fd();
+  return s.fd();
 }
 
-socket_state* bound(const char* what, const socket_address& at, bool dual) {
+socket_owner bound(const char* what, const socket_address& at, bool dual) {
   loop& home = require_loop(what);
   owned_fd fd(make_socket(at.family(), SOCK_DGRAM));
   const int off = 0;
@@ -95,10 +89,10 @@ socket_state* bound(const char* what, const socket_address& at, bool dual) {
     ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
   if (fd.get() < 0 || ::bind(fd.get(), at.data(), at.size()) != 0)
     throw_net_error(errno, "receive datagrams on", at.text());
-  return socket_ptr(new socket_state(home, std::move(fd), at.text())).detach();
+  return socket_owner(*socket_ptr(new socket_state(home, std::move(fd), at.text())));
 }
 
-socket_state* bound_to_port(std::uint16_t port, const std::string& address) {
+socket_owner bound_to_port(std::uint16_t port, const std::string& address) {
   if (!address.empty())
     return bound("udp_socket", socket_address(address, port), false);
   try {
@@ -111,32 +105,25 @@ socket_state* bound_to_port(std::uint16_t port, const std::string& address) {
   return bound("udp_socket", socket_address::any_ipv4(port), false);
 }
 
-socket_state* unbound(const char* what, int family, const std::string& name) {
+socket_owner bound_to_file(const std::string& path) {
+  auto s = bound("unix_datagram_socket", socket_address::unix_path(path), false);
+  if (path.front() != '@')
+    s->remove_at_close(path);
+  return s;
+}
+
+socket_owner unbound(const char* what, int family, const std::string& name) {
   loop& home = require_loop(what);
   owned_fd fd(make_socket(family, SOCK_DGRAM));
   if (fd.get() < 0)
     throw_net_error(errno, "send datagrams to", name);
-  return socket_ptr(new socket_state(home, std::move(fd), name)).detach();
+  return socket_owner(*socket_ptr(new socket_state(home, std::move(fd), name)));
 }
 
 } // namespace
 
-datagram_socket::~datagram_socket() {
-  close();
-  if (socket_)
-    intrusive_ptr_release(socket_);
-}
-
-void datagram_socket::close() noexcept {
-  if (!socket_ || !socket_->open())
-    return;
-  if (!file_.empty())
-    ::unlink(file_.c_str());
-  socket_->close();
-}
-
 task<datagram> datagram_socket::receive(std::span<std::byte> into) {
-  const socket_ptr s = usable(socket_, direction::read, "receive");
+  const socket_ptr s = usable(socket_, direction::read, "receive", kind);
   receive_op op(*s, into);
   co_await op;
   if (op.error())
@@ -145,7 +132,7 @@ task<datagram> datagram_socket::receive(std::span<std::byte> into) {
 }
 
 task<> datagram_socket::send_to(const socket_address& to, std::span<const std::byte> data) {
-  const socket_ptr s = usable(socket_, direction::write, "send_to");
+  const socket_ptr s = usable(socket_, direction::write, "send_to", kind);
   const socket_address where = to;
   send_op op(*s, &where, data);
   co_await op;
@@ -158,7 +145,7 @@ task<> datagram_socket::send_to(const socket_address& to, std::string_view text)
 }
 
 task<> datagram_socket::send(std::span<const std::byte> data) {
-  const socket_ptr s = usable(socket_, direction::write, "send");
+  const socket_ptr s = usable(socket_, direction::write, "send", kind);
   send_op op(*s, nullptr, data);
   co_await op;
   if (op.error())
@@ -211,8 +198,6 @@ socket_address datagram_socket::local_address() const {
   return socket_ ? socket_->local_address() : socket_address();
 }
 
-int datagram_socket::native_handle() const noexcept { return socket_ ? socket_->fd() : -1; }
-
 udp_socket::udp_socket(std::uint16_t port, const std::string& address)
   : datagram_socket(bound_to_port(port, address)) {}
 
@@ -233,12 +218,11 @@ udp_socket udp_socket::adopt(int fd) {
     throw_net_error(EINVAL, "receive datagrams on", "descriptor " + std::to_string(fd),
                     "it is no datagram socket");
   at.size(length);
-  return udp_socket(*detail::adopt(home, std::move(owned), at.text()).detach());
+  return udp_socket(socket_owner(*detail::adopt(home, std::move(owned), at.text())));
 }
 
 unix_datagram_socket::unix_datagram_socket(const std::string& path)
-  : datagram_socket(bound("unix_datagram_socket", socket_address::unix_path(path), false),
-                    path.front() == '@' ? "" : path) {}
+  : datagram_socket(bound_to_file(path)) {}
 
 unix_datagram_socket::unix_datagram_socket()
   : datagram_socket(unbound("unix_datagram_socket", AF_UNIX, "a Unix socket")) {}

@@ -115,33 +115,21 @@ private:
   std::size_t offset_ = 0; // into the first part
 };
 
-socket_state& usable(socket_state* s, direction d, const char* what) {
-  if (!s)
-    throw usage_error(std::string("troupe: ") + what + ": the stream was moved from");
-  s->check(d, what);
-  return *s;
+constexpr const char* kind = "stream";
+
+/// Closes `fd` even if there is no loop.
+socket_ptr adopted(int fd, std::string name) {
+  owned_fd owned(fd);
+  return adopt(require_loop("descriptor_stream"), std::move(owned), std::move(name));
 }
 
 } // namespace
 
-descriptor_stream::descriptor_stream(detail::socket_state& socket) noexcept : socket_(&socket) {
-  intrusive_ptr_add_ref(socket_);
-}
-
-descriptor_stream::descriptor_stream(int fd, std::string name) : socket_(nullptr) {
-  owned_fd owned(fd);
-  socket_ = adopt(require_loop("descriptor_stream"), std::move(owned), std::move(name)).detach();
-}
-
-descriptor_stream::~descriptor_stream() {
-  if (socket_) {
-    socket_->close();
-    intrusive_ptr_release(socket_);
-  }
-}
+descriptor_stream::descriptor_stream(int fd, std::string name)
+  : socket_(*adopted(fd, std::move(name))) {}
 
 task<std::size_t> descriptor_stream::read_some(std::span<std::byte> into) {
-  const socket_ptr s(&usable(socket_, direction::read, "read_some"));
+  const socket_ptr s = usable(socket_, direction::read, "read_some", kind);
   if (into.empty())
     throw usage_error("troupe: read_some: there must be room for a byte");
   read_op op(*s, into);
@@ -152,7 +140,7 @@ task<std::size_t> descriptor_stream::read_some(std::span<std::byte> into) {
 }
 
 task<> descriptor_stream::write_all(std::span<const std::byte> data) {
-  const socket_ptr s(&usable(socket_, direction::write, "write_all"));
+  const socket_ptr s = usable(socket_, direction::write, "write_all", kind);
   write_op op(*s, {&data, 1});
   co_await op;
   if (op.error())
@@ -160,7 +148,7 @@ task<> descriptor_stream::write_all(std::span<const std::byte> data) {
 }
 
 task<> descriptor_stream::write_all(parts data) {
-  const socket_ptr s(&usable(socket_, direction::write, "write_all"));
+  const socket_ptr s = usable(socket_, direction::write, "write_all", kind);
   write_op op(*s, data);
   co_await op;
   if (op.error())
@@ -168,11 +156,11 @@ task<> descriptor_stream::write_all(parts data) {
 }
 
 task<> descriptor_stream::send_eof() {
-  auto& s = usable(socket_, direction::write, "send_eof");
-  if (s.kind() == descriptor_kind::pipe)
-    s.close();
-  else if (::shutdown(s.fd(), SHUT_WR) != 0 && errno != ENOTCONN)
-    throw_net_error(errno, "end writing to", s.peer());
+  const socket_ptr s = usable(socket_, direction::write, "send_eof", kind);
+  if (s->kind() == descriptor_kind::pipe)
+    s->close();
+  else if (::shutdown(s->fd(), SHUT_WR) != 0 && errno != ENOTCONN)
+    throw_net_error(errno, "end writing to", s->peer());
   co_return;
 }
 
@@ -185,21 +173,17 @@ task<> descriptor_stream::close() {
 }
 
 void descriptor_stream::abort() noexcept {
-  if (!socket_ || !socket_->open())
-    return;
   const linger at_once{1, 0};
-  ::setsockopt(socket_->fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-  socket_->close();
+  ::setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  socket_.close();
 }
 
 std::string descriptor_stream::peer() const { return socket_ ? socket_->peer() : "closed"; }
 
-std::string descriptor_stream::local() const { return socket_ ? socket_->local() : "closed"; }
+std::string descriptor_stream::local() const { return socket_.local(); }
 
 stream_statistics descriptor_stream::statistics() const {
   return socket_ ? socket_->statistics() : stream_statistics();
 }
-
-int descriptor_stream::native_handle() const noexcept { return socket_ ? socket_->fd() : -1; }
 
 } // namespace troupe

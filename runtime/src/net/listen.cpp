@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "listen.hpp"
 
-#include <troupe/error.hpp>
-
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -70,11 +68,8 @@ bool accept_op::attempt() noexcept {
   }
 }
 
-socket_ptr ready_to_accept(socket_state* s) {
-  if (!s)
-    throw usage_error("troupe: accept: the listener was moved from");
-  s->check(direction::read, "accept");
-  return s;
+socket_ptr ready_to_accept(const socket_owner& s) {
+  return usable(s, direction::read, "accept", "listener");
 }
 
 void check_accepted(const accept_op& op, const socket_state& s) {

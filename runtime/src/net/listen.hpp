@@ -23,7 +23,7 @@ private:
 };
 
 /// The listener `s` when it is to accept. Throws `usage_error`.
-[[nodiscard]] socket_ptr ready_to_accept(socket_state* s);
+[[nodiscard]] socket_ptr ready_to_accept(const socket_owner& s);
 
 /// Throws `net_error` if accepting has failed.
 void check_accepted(const accept_op& op, const socket_state& s);

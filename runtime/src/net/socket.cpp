@@ -6,7 +6,6 @@
 #include <troupe/tcp.hpp>
 
 #include <fcntl.h>
-#include <netdb.h>
 #include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -60,6 +59,8 @@ std::size_t socket_state::write_room() const noexcept {
 void socket_state::close() noexcept {
   if (!open())
     return;
+  if (!file_.empty())
+    ::unlink(file_.c_str());
   poller::of(home_).forget(fd_.get(), *this);
   fd_.reset(-1);
   for (socket_op*& op : waiting_)
@@ -115,15 +116,32 @@ int make_socket(int family, int type) noexcept {
   return ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
-bool is_numeric(const std::string& host) noexcept {
-  addrinfo hints{};
-  hints.ai_flags = AI_NUMERICHOST;
-  addrinfo* found = nullptr;
-  if (host.empty() || ::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0)
-    return false;
-  ::freeaddrinfo(found);
-  return true;
+socket_ptr usable(const socket_owner& s, direction d, const char* what, const char* kind) {
+  if (!s)
+    throw usage_error(std::string("troupe: ") + what + ": the " + kind + " was moved from");
+  s->check(d, what);
+  return s.get();
 }
+
+socket_owner::socket_owner(socket_state& socket) noexcept : socket_(&socket) {
+  intrusive_ptr_add_ref(socket_);
+}
+
+socket_owner::~socket_owner() {
+  if (socket_) {
+    socket_->close();
+    intrusive_ptr_release(socket_);
+  }
+}
+
+void socket_owner::close() noexcept {
+  if (socket_)
+    socket_->close();
+}
+
+std::string socket_owner::local() const { return socket_ ? socket_->local() : "closed"; }
+
+int socket_owner::fd() const noexcept { return socket_ ? socket_->fd() : -1; }
 
 socket_ptr adopt(loop& home, owned_fd fd, std::string name) {
   struct stat what {};

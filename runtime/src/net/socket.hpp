@@ -4,6 +4,7 @@
 #include "poller.hpp"
 
 #include <troupe/detail/loop.hpp>
+#include <troupe/detail/socket_owner.hpp>
 #include <troupe/socket_address.hpp>
 #include <troupe/stream.hpp>
 
@@ -70,6 +71,9 @@ public:
   /// Closes; a waiting operation fails with EBADF.
   void close() noexcept;
 
+  /// A Unix socket has made the file `path`, which goes when this is closed.
+  void remove_at_close(std::string path) noexcept { file_ = std::move(path); }
+
   /// Throws `usage_error` on another loop.
   void check_loop(const char* what) const;
 
@@ -119,6 +123,7 @@ private:
   loop& home_;
   owned_fd fd_;
   std::string peer_;
+  std::string file_; // to remove
   socket_op* waiting_[2] = {};
   stream_statistics statistics_;
   descriptor_kind kind_;
@@ -198,8 +203,10 @@ private:
 /// A non-blocking socket that is not inherited, or -1 and `errno`.
 [[nodiscard]] int make_socket(int family, int type) noexcept;
 
-/// Whether `host` is an address and not a name.
-[[nodiscard]] bool is_numeric(const std::string& host) noexcept;
+/// The socket of `s`, for an operation `what` in direction `d`. Throws `usage_error` on another
+/// loop, if a task waits in `d` already, and if the owner, a `kind`, was moved from.
+[[nodiscard]] socket_ptr usable(const socket_owner& s, direction d, const char* what,
+                                const char* kind);
 
 /// Whatever `fd` is, on `home`. Called `name` in errors, or by its address if that is empty.
 /// Throws `net_error`.

@@ -38,13 +38,7 @@ owned_fd listen_on(const socket_address& at, const listen_options& options, bool
   return fd;
 }
 
-} // namespace
-
-tcp_listener::tcp_listener(detail::socket_state& socket) noexcept : socket_(&socket) {
-  intrusive_ptr_add_ref(socket_);
-}
-
-tcp_listener::tcp_listener(std::uint16_t port, const listen_options& options) : socket_(nullptr) {
+socket_ptr listen_on_port(std::uint16_t port, const listen_options& options) {
   loop& home = require_loop("tcp_listener");
   socket_address at = options.address.empty() ? socket_address::any_ipv6(port)
                                               : socket_address(options.address, port);
@@ -57,20 +51,18 @@ tcp_listener::tcp_listener(std::uint16_t port, const listen_options& options) : 
   }
   if (fd.get() < 0)
     throw_net_error(errno, "listen on", at.text());
-  socket_ = socket_ptr(new socket_state(home, std::move(fd), at.text())).detach();
+  return new socket_state(home, std::move(fd), at.text());
 }
+
+} // namespace
+
+tcp_listener::tcp_listener(std::uint16_t port, const listen_options& options)
+  : socket_(*listen_on_port(port, options)) {}
 
 tcp_listener tcp_listener::adopt(int fd) {
   owned_fd owned(fd);
   return tcp_listener(
     *adopt_listener(require_loop("tcp_listener::adopt"), std::move(owned), false));
-}
-
-tcp_listener::~tcp_listener() {
-  if (socket_) {
-    socket_->close();
-    intrusive_ptr_release(socket_);
-  }
 }
 
 task<tcp_stream> tcp_listener::accept() {
@@ -82,15 +74,6 @@ task<tcp_stream> tcp_listener::accept() {
     new socket_state(s->home(), op.take(), op.peer().text(), descriptor_kind::tcp));
   co_return tcp_stream(*accepted);
 }
-
-void tcp_listener::close() noexcept {
-  if (socket_)
-    socket_->close();
-}
-
-std::string tcp_listener::local() const { return socket_ ? socket_->local() : "closed"; }
-
-int tcp_listener::native_handle() const noexcept { return socket_ ? socket_->fd() : -1; }
 
 std::uint16_t tcp_listener::port() const {
   const socket_address at = socket_ ? socket_->local_address() : socket_address();

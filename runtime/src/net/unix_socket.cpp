@@ -43,6 +43,18 @@ int listen_on(int fd, const socket_address& at, const unix_listen_options& optio
   return bound != 0 || ::listen(fd, options.backlog) != 0 ? errno : 0;
 }
 
+socket_ptr listen_on_path(std::string path, const unix_listen_options& options) {
+  loop& home = require_loop("unix_listener");
+  const socket_address at = socket_address::unix_path(path);
+  owned_fd fd(make_socket(AF_UNIX, SOCK_STREAM));
+  if (const int error = listen_on(fd.get(), at, options))
+    throw_net_error(error, "listen on", path);
+  const socket_ptr s(new socket_state(home, std::move(fd), path));
+  if (path.front() != '@')
+    s->remove_at_close(std::move(path));
+  return s;
+}
+
 } // namespace
 
 unix_credentials unix_stream::peer_credentials() const {
@@ -78,32 +90,13 @@ task<unix_stream> open_unix_stream(std::string path) {
   co_return connecting;
 }
 
-unix_listener::unix_listener(detail::socket_state& socket) noexcept : socket_(&socket) {
-  intrusive_ptr_add_ref(socket_);
-}
-
 unix_listener::unix_listener(std::string path, const unix_listen_options& options)
-  : socket_(nullptr) {
-  loop& home = require_loop("unix_listener");
-  const socket_address at = socket_address::unix_path(path);
-  owned_fd fd(make_socket(AF_UNIX, SOCK_STREAM));
-  if (const int error = listen_on(fd.get(), at, options))
-    throw_net_error(error, "listen on", path);
-  if (path.front() != '@')
-    file_ = path;
-  socket_ = socket_ptr(new socket_state(home, std::move(fd), std::move(path))).detach();
-}
+  : socket_(*listen_on_path(std::move(path), options)) {}
 
 unix_listener unix_listener::adopt(int fd) {
   owned_fd owned(fd);
   return unix_listener(
     *adopt_listener(require_loop("unix_listener::adopt"), std::move(owned), true));
-}
-
-unix_listener::~unix_listener() {
-  close();
-  if (socket_)
-    intrusive_ptr_release(socket_);
 }
 
 task<unix_stream> unix_listener::accept() {
@@ -116,15 +109,5 @@ task<unix_stream> unix_listener::accept() {
   const socket_ptr accepted(new socket_state(s->home(), std::move(fd), std::move(name)));
   co_return unix_stream(*accepted);
 }
-
-void unix_listener::close() noexcept {
-  if (!socket_ || !socket_->open())
-    return;
-  if (!file_.empty())
-    ::unlink(file_.c_str());
-  socket_->close();
-}
-
-std::string unix_listener::local() const { return socket_ ? socket_->local() : "closed"; }
 
 } // namespace troupe

@@ -139,12 +139,11 @@ private:
 
 } // namespace detail
 
-signal_receiver::signal_receiver(const std::vector<int>& signals) {
-  loop& home = require_loop("signal_receiver");
+signal_receiver::signal_receiver(const std::vector<int>& signals)
+  : wake_(*socket_ptr(new socket_state(require_loop("signal_receiver"), hear_bell(), "signals"))) {
   if (signals.empty())
     throw usage_error("troupe: signal_receiver: there must be a signal to hear");
   signals_.reserve(signals.size());
-  const socket_ptr wake(new socket_state(home, hear_bell(), "signals"));
   for (const int number : signals) {
     if (std::any_of(signals_.begin(), signals_.end(),
                     [number](const heard& h) { return h.number == number; }))
@@ -157,15 +156,9 @@ signal_receiver::signal_receiver(const std::vector<int>& signals) {
     }
     signals_.push_back({number, slots[static_cast<std::size_t>(number)].count.load()});
   }
-  wake_ = wake.get();
-  intrusive_ptr_add_ref(wake_);
 }
 
-signal_receiver::~signal_receiver() {
-  uninstall(signals_.size());
-  wake_->close();
-  intrusive_ptr_release(wake_);
-}
+signal_receiver::~signal_receiver() { uninstall(signals_.size()); }
 
 void signal_receiver::uninstall(std::size_t count) noexcept {
   for (std::size_t i = 0; i < count; ++i)
@@ -187,7 +180,7 @@ int signal_receiver::take() noexcept {
 }
 
 task<int> signal_receiver::next() {
-  const socket_ptr s(wake_);
+  const socket_ptr s(wake_.get());
   s->check(direction::read, "signal_receiver::next");
   signal_op op(*s, *this);
   co_await op;
