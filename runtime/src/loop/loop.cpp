@@ -212,11 +212,12 @@ void loop::run_timed(task_block& t) noexcept {
                  step_->task().c_str(), std::chrono::duration<double>(took).count());
 }
 
-/// Loops that talk to each other answer within a microsecond: one that has just heard
-/// from another waits for as long as falling asleep and being woken would cost both.
+/// Loops and threads that talk to each other answer within a microsecond: a loop that has
+/// just heard from another thread waits for as long as falling asleep and being woken would
+/// cost both.
 bool loop::wait_a_moment() noexcept {
   static const bool one_core = std::thread::hardware_concurrency() == 1;
-  if (time_ || one_core || owner_->size() == 1)
+  if (time_ || one_core)
     return false;
   const time_point end = clock::now() + moment;
   do {
