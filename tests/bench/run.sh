@@ -78,6 +78,8 @@ for _ in $(seq "$passes"); do
   echo_server 6 asio "$bench/peer_asio_echo"
   echo_server 6b troupe "$bench/bench_echo" bulk
   echo_server 6b asio "$bench/peer_asio_echo" bulk
+  echo_server 6m troupe "$bench/bench_echo"
+  echo_server 6m asio "$bench/peer_asio_echo"
   echo_server 6w troupe "$bench/bench_echo" work 2
   echo_server 6w one_loop "$bench/bench_echo" work 1
   tls_server troupe "$bench/bench_tls_echo"

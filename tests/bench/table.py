@@ -26,7 +26,8 @@ ACTORS = {
 ECHO = {"6": ("TCP echo, user CPU ns a request", 1.05, True),
         "6t": ("the same with the kernel's part", None, True),
         "6b": ("64 KiB there and back, user CPU ns", 1.05, True),
-        "6bt": ("the same with the kernel's part", None, True)}
+        "6bt": ("the same with the kernel's part", None, True),
+        "6m": ("idle TCP connection, bytes", 6000, False)}
 SPREAD = {"6w": ("echo that computes, two loops, wall ns a request", 1.0, False)}
 # posted to asio::thread_pool and back
 THREADS = {

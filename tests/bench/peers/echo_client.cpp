@@ -2,7 +2,8 @@
 // echo_client TEST PEER SERVER [ARGS...]: starts the server, which prints its port, keeps its
 // connections busy for three seconds, and prints wall ns and the server's CPU ns a request: the
 // user part (TEST), which the kernel samples, and all of it (TESTt). 6: 64 bytes on each of 50
-// connections; 6b: 64 KiB on each of 8; 6w: as 6, and what counts is the wall.
+// connections; 6b: 64 KiB on each of 8; 6w: as 6, and what counts is the wall; 6m: bytes of the
+// server for each of 10,000 connections that are idle.
 #include "../meter.hpp"
 #include "server_process.hpp"
 
@@ -11,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -26,6 +28,27 @@ void request(int fd, std::size_t size) {
     fail("send");
 }
 
+/// Each has had one request answered.
+void measure_idle(const char* test, const char* name, const server& peer) {
+  constexpr int idle_connections = 10'000;
+  const double before = resident_of(peer.id);
+  for (int i = 0; i < idle_connections; ++i) {
+    const int fd = open_connection(peer.port);
+    request(fd, 64);
+    std::array<char, 64> in;
+    pollfd answer{fd, POLLIN, 0};
+    for (std::size_t got = 0; got < in.size();) {
+      const ssize_t r = poll(&answer, 1, 5000) == 1 ? recv(fd, in.data(), in.size() - got, 0) : -1;
+      if (r <= 0)
+        fail("recv");
+      got += static_cast<std::size_t>(r);
+    }
+  }
+  const double bytes = (resident_of(peer.id) - before) / idle_connections;
+  std::printf("%s\t%s\t%.1f\t%.1f\n", test, name, bytes, bytes);
+  end(peer.id);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -35,7 +58,12 @@ int main(int argc, char** argv) {
   }
   const std::string test = argv[1];
   const std::size_t size = test == "6b" ? 65536 : 64;
+  allow_descriptors(10'100); // the server as well
   const server peer = start(argv + 3);
+  if (test == "6m") {
+    measure_idle(argv[1], argv[2], peer);
+    return 0;
+  }
   struct connection {
     int fd = 0;
     std::size_t got = 0;

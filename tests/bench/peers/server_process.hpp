@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -24,6 +25,16 @@ namespace bench {
 [[noreturn]] inline void fail(const char* what) {
   std::fprintf(stderr, "bench client: %s: %s\n", what, std::strerror(errno));
   std::exit(1);
+}
+
+/// This many may be open in this process and in those that it starts.
+inline void allow_descriptors(rlim_t count) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    fail("getrlimit");
+  limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, count));
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    fail("setrlimit");
 }
 
 struct server {
