@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Many ends on each side of a channel: who gets what, and who hears of a close.
-#include "support/virtual_time.hpp"
 
 #include <troupe/channel.hpp>
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,7 +13,7 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 
 namespace {
 

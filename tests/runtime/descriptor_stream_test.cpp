@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Unix sockets, pipes, standard streams and inherited descriptors.
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(parts_are_written_as_one) {
 }
 
 BOOST_AUTO_TEST_CASE(statistics_count_bytes_and_times) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     auto [client, server] = unix_stream_pair();
     const auto before = server.statistics();
     BOOST_TEST(before.bytes_read == 0U);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "support/virtual_time.hpp"
-
 #include <troupe/barrier.hpp>
 #include <troupe/capacity_limiter.hpp>
 #include <troupe/condition.hpp>
@@ -8,6 +6,8 @@
 #include <troupe/mutex.hpp>
 #include <troupe/semaphore.hpp>
 #include <troupe/shared_mutex.hpp>
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,7 +16,7 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 
 namespace {
 

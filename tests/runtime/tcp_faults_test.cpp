@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bad clients, too many of them, and bad handlers: the service lives.
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
-
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -259,7 +258,7 @@ BOOST_AUTO_TEST_CASE(p09_memory_returns_after_ten_thousand_connections_with_smal
 
 BOOST_AUTO_TEST_CASE(out_of_descriptors_serves_who_is_there_does_not_spin_and_goes_on) {
   std::vector<std::string> reports;
-  troupe_test::virtual_time time;
+  troupe::testing::virtual_clock time;
   run_options options;
   options.loops = 1;
   options.time = &time;
@@ -333,7 +332,7 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors_a_client_is_told) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_never_reads_holds_up_only_itself) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     const auto reports = co_await with_server(echo, [](std::uint16_t port) -> task<> {
       tcp_stream deaf = co_await open_tcp_stream("127.0.0.1", port);
       tcp_stream good = co_await open_tcp_stream("127.0.0.1", port);

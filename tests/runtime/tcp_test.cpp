@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
-
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -335,7 +334,7 @@ BOOST_AUTO_TEST_CASE(server_outlives_a_handler_that_throws_and_reports_it_once) 
 }
 
 BOOST_AUTO_TEST_CASE(connection_limit_makes_the_next_one_wait) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     tcp_listener listener(0, loopback);
     const auto port = listener.port();
     co_await with_nursery([&](nursery& n) -> task<> {

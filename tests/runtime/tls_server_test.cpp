@@ -13,6 +13,7 @@
 
 using namespace troupe;
 using namespace troupe_test;
+using troupe::testing::run_virtually;
 using namespace std::chrono_literals;
 
 namespace {

@@ -3,8 +3,8 @@
 
 #include "support/certificates.hpp"
 #include "support/memory_stream.hpp"
-#include "support/virtual_time.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <functional>
@@ -64,7 +64,7 @@ struct tls_pair {
 inline void with_tls_pair(std::function<troupe::task<>(tls_pair&)> body,
                           const troupe::tls_client_options& c = client_options(),
                           const troupe::tls_server_options& s = server_options()) {
-  run_virtually([&]() -> troupe::task<> {
+  troupe::testing::run_virtually([&]() -> troupe::task<> {
     tls_pair p;
     co_await p.shake_hands(troupe::tls_client_context(c), troupe::tls_server_context(s));
     if (p.client_error)
