@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // No kind of work on a loop starves another, and nothing overtakes or gets lost.
+#include "support/stream_pair.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -16,22 +18,12 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::echo;
+using troupe_test::read_text;
 
 namespace {
 
 const listen_options loopback{.address = "127.0.0.1"};
-
-task<std::string> read_text(stream& from) {
-  std::string text(100, '\0');
-  text.resize(co_await from.read_some(std::as_writable_bytes(std::span(text))));
-  co_return text;
-}
-
-task<> echo(stream& peer) {
-  std::array<std::byte, 1000> buffer;
-  while (const auto n = co_await peer.read_some(buffer))
-    co_await peer.write_all(std::span(buffer).first(n));
-}
 
 /// Talks to itself over loopback, as a sign that sockets are looked at.
 task<> hundred_round_trips() {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bad clients, too many of them, and bad handlers: the service lives.
+#include "support/stream_pair.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -25,6 +27,8 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::echo;
+using troupe_test::read_text;
 
 namespace {
 
@@ -48,12 +52,6 @@ double resident() {
   return static_cast<double>(resident_pages) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-task<std::string> read_text(stream& from, std::size_t at_most = 100) {
-  std::string text(at_most, '\0');
-  text.resize(co_await from.read_some(std::as_writable_bytes(std::span(text))));
-  co_return text;
-}
-
 /// Reads until the connection ends, however it ends.
 task<> read_to_the_end(stream& from) {
   try {
@@ -61,12 +59,6 @@ task<> read_to_the_end(stream& from) {
     }
   } catch (const net_error&) { // NOLINT(bugprone-empty-catch): this too is an end
   }
-}
-
-task<> echo(stream& peer) {
-  std::array<std::byte, 16384> buffer;
-  while (const auto n = co_await peer.read_some(buffer))
-    co_await peer.write_all(std::span(buffer).first(n));
 }
 
 task<> echo_lines(stream& peer) {

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/stream_pair.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -17,6 +20,9 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe::testing::wait_all_tasks_blocked;
+using troupe_test::echo;
+using troupe_test::read_text;
 
 static_assert(!std::is_copy_constructible_v<tcp_stream>);
 static_assert(std::is_nothrow_move_constructible_v<tcp_stream>);
@@ -37,18 +43,6 @@ void with_pair(pair_body body) {
     tcp_stream server = co_await listener.accept();
     co_await body(client, server);
   });
-}
-
-task<std::string> read_text(stream& from, std::size_t at_most = 100) {
-  std::string text(at_most, '\0');
-  text.resize(co_await from.read_some(std::as_writable_bytes(std::span(text))));
-  co_return text;
-}
-
-task<> echo(stream& peer) {
-  std::array<std::byte, 1000> buffer;
-  while (const auto n = co_await peer.read_some(buffer))
-    co_await peer.write_all(std::span(buffer).first(n));
 }
 
 } // namespace
@@ -121,8 +115,7 @@ BOOST_AUTO_TEST_CASE(cancelling_the_read_leaves_a_waiting_write_alone) {
     co_await with_nursery([&](nursery& n) -> task<> {
       auto writer = n.start_soon([&]() -> task<> { co_await client.write_all(big); });
       auto reader = n.start_soon(read_text, std::ref(client), 100);
-      for (int i = 0; i < 10; ++i)
-        co_await checkpoint();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!writer.done());
       reader.cancel();
       std::size_t got = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
 
 #include <caf/all.hpp>
@@ -105,11 +106,10 @@ BOOST_AUTO_TEST_CASE(without_autojump_a_task_moves_the_time) {
         });
       const auto look = [&](duration by, int expected) -> task<> {
         time.advance(by);
-        for (int i = 0; i < 200; ++i) // timers have their turn now and then
-          co_await checkpoint();
+        co_await testing::wait_all_tasks_blocked();
         BOOST_TEST(fired == expected);
       };
-      co_await checkpoint();
+      co_await testing::wait_all_tasks_blocked();
       co_await look(999ms, 0);
       co_await look(1ms, 1);
       co_await look(0s, 1);
