@@ -3,7 +3,7 @@
 include(CMakePackageConfigHelpers)
 
 set(_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/troupe)
-install(TARGETS troupe_runtime troupe_actors EXPORT troupe-targets
+install(TARGETS troupe_runtime troupe_actors troupe_testing EXPORT troupe-targets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})

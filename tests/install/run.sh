@@ -33,6 +33,7 @@ for shared in OFF ON; do
     -DCMAKE_PREFIX_PATH="$here/second"
   quietly cmake --build "$here/consumer"
   runs "$here/consumer/consumer"
+  runs "$here/consumer/its_test"
   echo "-- find_package, shared $shared: ok"
 
   pc=$(find "$here/second" -name troupe.pc)

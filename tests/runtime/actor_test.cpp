@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "runtime/actor_messages.hpp"
-#include "support/virtual_time.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <caf/actor_system.hpp>
@@ -16,7 +16,7 @@
 
 using namespace troupe;
 using namespace messages;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 using namespace std::chrono_literals;
 
 static_assert(!std::is_copy_constructible_v<mailbox>);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
-
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,7 +15,7 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 
 static_assert(!std::is_copy_constructible_v<async_generator<int>>);
 static_assert(std::is_nothrow_move_constructible_v<async_generator<int>>);

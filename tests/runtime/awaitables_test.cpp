@@ -378,7 +378,7 @@ BOOST_AUTO_TEST_CASE(p04_p05_scopes_and_clean_ups) {
 }
 
 BOOST_AUTO_TEST_CASE(p04_shielded_is_not_cancelled_while_it_runs) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     bool ended = false, after = false;
     co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
       s.cancel(); // before

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
@@ -10,6 +11,7 @@
 #include <vector>
 
 using namespace troupe;
+using troupe::testing::wait_all_tasks_blocked;
 using troupe_test::with_unix_pair;
 
 static_assert(std::is_base_of_v<end_of_stream, incomplete_read_error>);
@@ -18,17 +20,12 @@ static_assert(std::is_base_of_v<std::system_error, incomplete_read_error>);
 namespace {
 
 /// Lets the other tasks of the loop come to where they wait.
-task<> settle() {
-  for (int i = 0; i < 10; ++i)
-    co_await checkpoint();
-}
-
 /// Cancels `call` while it waits.
 template <class F>
 task<> cancel_waiting(F call) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto waiting = n.start_soon(std::ref(call));
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     BOOST_TEST(!waiting.done());
     waiting.cancel();
   });

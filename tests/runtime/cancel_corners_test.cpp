@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Cancellation where it is least expected: while unwinding, in destructors, with
 // deadlines that have passed, and as far down as it goes.
-#include "support/virtual_time.hpp"
+
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -10,7 +12,7 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 
 namespace {
 

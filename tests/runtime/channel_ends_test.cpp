@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Many ends on each side of a channel: who gets what, and who hears of a close.
-#include "support/virtual_time.hpp"
 
 #include <troupe/channel.hpp>
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,16 +14,8 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
-
-namespace {
-
-task<> settle() {
-  for (int i = 0; i < 5; ++i)
-    co_await checkpoint();
-}
-
-} // namespace
+using troupe::testing::run_virtually;
+using troupe::testing::wait_all_tasks_blocked;
 
 BOOST_AUTO_TEST_SUITE(channel_ends_suite)
 
@@ -58,10 +52,10 @@ BOOST_AUTO_TEST_CASE(p10_consumers_that_wait_are_served_in_turn) {
           while (co_await ends.rx.next())
             ++served[i];
         });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       for (int i = 0; i < 10; ++i) {
         co_await ends.tx.send(i);
-        co_await settle();
+        co_await wait_all_tasks_blocked();
       }
       ends.tx.close();
     });
@@ -76,7 +70,7 @@ BOOST_AUTO_TEST_CASE(p10_what_is_meant_for_one_who_waits_cannot_be_snatched) {
     int got = 0;
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> { got = co_await ends.rx.receive(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(ends.tx.try_send(2));
       BOOST_TEST(!ends.rx.try_receive().has_value());
     });
@@ -85,7 +79,7 @@ BOOST_AUTO_TEST_CASE(p10_what_is_meant_for_one_who_waits_cannot_be_snatched) {
     BOOST_TEST(ends.tx.try_send(1));
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> { co_await ends.tx.send(2); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(ends.rx.try_receive().value() == 1);
       BOOST_TEST(!ends.tx.try_send(3));
       BOOST_TEST(co_await ends.rx.receive() == 2);
@@ -107,9 +101,9 @@ BOOST_AUTO_TEST_CASE(closing_one_end_wakes_only_those_who_wait_in_it) {
         co_await second.send(2);
         sent = true;
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       ends.tx.close();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(refused);
       BOOST_TEST(!sent);
       BOOST_TEST(co_await ends.rx.receive() == 2);
@@ -171,7 +165,7 @@ BOOST_AUTO_TEST_CASE(the_end_of_the_channel_wakes_all_receivers) {
         BOOST_TEST((co_await ends.rx.receive_batch(5)).empty());
         ++ended;
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       ends.tx.close();
     });
     BOOST_TEST(ended == 4);
@@ -206,7 +200,7 @@ BOOST_AUTO_TEST_CASE(statistics_count_ends_and_those_who_wait) {
     co_await with_nursery([&](nursery& n) -> task<> {
       for (int i = 0; i < 3; ++i)
         n.start_soon([&]() -> task<> { co_await ends.tx.send(1); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(now().buffered == 1U);
       BOOST_TEST(now().waiting_to_send == 2U);
       n.cancel();
@@ -216,7 +210,7 @@ BOOST_AUTO_TEST_CASE(statistics_count_ends_and_those_who_wait) {
     BOOST_TEST(ends.rx.try_receive().has_value());
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> { co_await ends.rx.receive(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(now().waiting_to_receive == 1U);
       n.cancel();
     });
@@ -236,7 +230,7 @@ BOOST_AUTO_TEST_CASE(a_batch_takes_what_is_there_and_no_more_than_asked_for) {
     co_await with_nursery([&](nursery& n) -> task<> {
       for (int i = 5; i < 9; ++i)
         n.start_soon([&, i]() -> task<> { co_await ends.tx.send(i); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       // what waits to be sent is there as well
       const auto got100 = co_await ends.rx.receive_batch(100);
       const std::vector<int> expected100{2, 3, 4, 5, 6, 7, 8};
@@ -298,7 +292,7 @@ BOOST_AUTO_TEST_CASE(the_ends_may_go_while_their_operations_are_on_their_way) {
       auto receiver = n.start_soon(
         [](channel_ends<int>& e) -> task<bool> { co_return (co_await e.rx.next()).has_value(); },
         std::ref(*ends));
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(ends->tx.try_send(1));
       ends.reset(); // the value is delivered all the same
       BOOST_TEST(co_await receiver);
@@ -309,7 +303,7 @@ BOOST_AUTO_TEST_CASE(the_ends_may_go_while_their_operations_are_on_their_way) {
           BOOST_CHECK_THROW(co_await e.tx.send(1), broken_resource_error);
         },
         std::ref(*ends));
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       ends.reset(); // the receiving end goes first
     });
   });

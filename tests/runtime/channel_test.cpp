@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "support/virtual_time.hpp"
-
 #include <troupe/channel.hpp>
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -12,14 +13,10 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
+using troupe::testing::wait_all_tasks_blocked;
 
 namespace {
-
-task<> settle() {
-  for (int i = 0; i < 5; ++i)
-    co_await checkpoint();
-}
 
 bool balanced(const detail::channel_statistics& s) {
   return s.sent == s.received + s.undelivered + s.buffered;
@@ -83,15 +80,15 @@ BOOST_AUTO_TEST_CASE(a_full_channel_makes_the_sender_wait) {
         for (; sent < 5; ++sent)
           co_await ends.tx.send(sent);
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(sent == 2);
       int more = 9;
       BOOST_TEST(!ends.tx.try_send(more));
       BOOST_TEST(co_await ends.rx.receive() == 0);
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(sent == 3);
       BOOST_TEST((co_await ends.rx.receive_batch(10)).size() >= 2U);
-      co_await settle();
+      co_await wait_all_tasks_blocked();
     });
     BOOST_TEST(sent == 5);
   });
@@ -113,10 +110,10 @@ BOOST_AUTO_TEST_CASE(p03_a_value_on_its_way_to_a_cancelled_receiver_is_delivered
     int got = 0;
     co_await with_nursery([&](nursery& n) -> task<> {
       auto h = n.start_soon([&]() -> task<> { got = co_await ends.rx.receive(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(ends.tx.try_send(7));
       h.cancel();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!h.cancelled());
     });
     BOOST_TEST(got == 7);
@@ -160,7 +157,7 @@ BOOST_AUTO_TEST_CASE(closing_the_last_receiver_breaks_the_channel) {
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon(
         [&]() -> task<> { BOOST_CHECK_THROW(co_await ends.tx.send(2), broken_resource_error); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       ends.rx.close();
     });
     const auto s = ends.tx.statistics();
@@ -179,7 +176,7 @@ BOOST_AUTO_TEST_CASE(closing_an_end_wakes_who_waits_in_it) {
       n.start_soon(
         [&]() -> task<> { BOOST_CHECK_THROW(co_await ends.rx.next(), closed_resource_error); });
       auto alive = n.start_soon([&]() -> task<int> { co_return co_await other.receive(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       ends.rx.close();
       co_await ends.tx.send(4);
       BOOST_TEST(co_await alive == 4);

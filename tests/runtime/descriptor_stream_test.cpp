@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Unix sockets, pipes, standard streams and inherited descriptors.
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
-#include "support/virtual_time.hpp"
+#include "support/temporary_directory.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -24,23 +25,12 @@ using namespace troupe;
 using namespace std::chrono_literals;
 using troupe_test::echo;
 using troupe_test::read_text;
+using troupe_test::temporary_directory;
 using troupe_test::with_unix_pair;
 
 namespace {
 
 /// A directory that goes with its object.
-class temporary_directory {
-public:
-  temporary_directory() { BOOST_REQUIRE(::mkdtemp(path_.data())); }
-  temporary_directory(const temporary_directory&) = delete;
-  temporary_directory& operator=(const temporary_directory&) = delete;
-  ~temporary_directory() { static_cast<void>(::rmdir(path_.c_str())); }
-  [[nodiscard]] std::string operator/(const char* name) const { return path_ + "/" + name; }
-
-private:
-  std::string path_ = "/tmp/troupe_test_XXXXXX";
-};
-
 std::span<const std::byte> bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 } // namespace
@@ -176,7 +166,7 @@ BOOST_AUTO_TEST_CASE(parts_are_written_as_one) {
 }
 
 BOOST_AUTO_TEST_CASE(statistics_count_bytes_and_times) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     auto [client, server] = unix_stream_pair();
     const auto before = server.statistics();
     BOOST_TEST(before.bytes_read == 0U);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/temporary_directory.hpp"
-#include "support/virtual_time.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -15,8 +15,8 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using std::filesystem::file_type;
+using troupe::testing::run_virtually;
 using troupe_test::make_file;
-using troupe_test::run_virtually;
 using troupe_test::temporary_directory;
 
 namespace {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // No kind of work on a loop starves another, and nothing overtakes or gets lost.
-#include <troupe/troupe.hpp>
+#include "support/stream_pair.hpp"
 
-#include "support/virtual_time.hpp"
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -17,22 +18,12 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::echo;
+using troupe_test::read_text;
 
 namespace {
 
 const listen_options loopback{.address = "127.0.0.1"};
-
-task<std::string> read_text(stream& from) {
-  std::string text(100, '\0');
-  text.resize(co_await from.read_some(std::as_writable_bytes(std::span(text))));
-  co_return text;
-}
-
-task<> echo(stream& peer) {
-  std::array<std::byte, 1000> buffer;
-  while (const auto n = co_await peer.read_some(buffer))
-    co_await peer.write_all(std::span(buffer).first(n));
-}
 
 /// Talks to itself over loopback, as a sign that sockets are looked at.
 task<> hundred_round_trips() {
@@ -232,7 +223,7 @@ BOOST_AUTO_TEST_CASE(p10_a_flood_from_other_threads_does_not_starve_anything) {
 }
 
 BOOST_AUTO_TEST_CASE(p10_what_becomes_ready_first_runs_first) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     std::vector<int> order;
     event one;
     event two;
@@ -307,7 +298,7 @@ task<int> wake_and_cancel(bool wake_first, Waits waits, Wake wake) {
 } // namespace
 
 BOOST_AUTO_TEST_CASE(p10_no_wake_up_is_lost_or_doubled_by_a_cancel) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     for (const bool wake_first : {true, false}) {
       const int expected = wake_first ? 1 : 0;
       event happened;
@@ -333,7 +324,7 @@ BOOST_AUTO_TEST_CASE(p10_no_wake_up_is_lost_or_doubled_by_a_cancel) {
 }
 
 BOOST_AUTO_TEST_CASE(p08_p10_a_sleep_and_a_deadline_at_the_same_time_end_once) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     // The timer that was set first fires first: here the scope's, there the sleep's.
     bool slept = false;
     const bool in_time = co_await move_on_after(5us, [&]() -> task<> {

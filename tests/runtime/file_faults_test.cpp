@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Full disks, forbidden paths, no descriptors.
 #include "support/temporary_directory.hpp"
-#include "support/virtual_time.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -25,9 +25,9 @@ void allow_io_uring(bool yes) noexcept;
 } // namespace troupe::detail
 
 using namespace troupe;
+using troupe::testing::run_virtually;
 using troupe_test::content_of;
 using troupe_test::make_file;
-using troupe_test::run_virtually;
 using troupe_test::temporary_directory;
 
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/temporary_directory.hpp"
-#include "support/virtual_time.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -24,9 +24,9 @@ void allow_io_uring(bool yes) noexcept;
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe::testing::run_virtually;
 using troupe_test::content_of;
 using troupe_test::make_file;
-using troupe_test::run_virtually;
 using troupe_test::temporary_directory;
 
 static_assert(std::is_nothrow_move_constructible_v<file> && !std::is_copy_constructible_v<file>);

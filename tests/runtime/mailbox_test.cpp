@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bounded mailboxes, dead letters, and life and death between tasks and CAF's actors.
 #include "runtime/actor_messages.hpp"
-#include "support/virtual_time.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <caf/actor_system.hpp>
@@ -19,7 +19,7 @@
 
 using namespace troupe;
 using namespace messages;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 using namespace std::chrono_literals;
 
 namespace {

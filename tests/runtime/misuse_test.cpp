@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What no compiler sees: misuse that is refused by an error.
-#include "support/virtual_time.hpp"
+
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
 #include <utility>
 
 using namespace troupe;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 
 namespace {
 

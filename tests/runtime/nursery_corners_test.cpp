@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Nurseries, handles and start() where it is least expected.
-#include "support/virtual_time.hpp"
+
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -11,7 +13,7 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
 
 namespace {
 

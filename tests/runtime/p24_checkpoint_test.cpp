@@ -3,9 +3,8 @@
 // it waits or gives way.
 #include "p24_scenarios.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
-
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -82,7 +81,7 @@ void cancel_everywhere(way run_one) {
         bool over = false;
         BOOST_TEST_CONTEXT("k = " << k) {
           p24::ledger l;
-          troupe_test::virtual_time time;
+          troupe::testing::virtual_clock time;
           run_options options;
           options.loops = s.loops;
           options.debug = true; // the hook is called

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include "process_functions.hpp"
 #include "support/children.hpp"
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -22,9 +22,9 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe::testing::run_virtually;
 using troupe_test::no_children;
 using troupe_test::open_descriptors;
-using troupe_test::run_virtually;
 
 namespace {
 

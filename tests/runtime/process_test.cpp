@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/children.hpp"
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -18,9 +18,9 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe::testing::run_virtually;
 using troupe_test::no_children;
 using troupe_test::open_descriptors;
-using troupe_test::run_virtually;
 
 static_assert(!std::is_copy_constructible_v<process>);
 static_assert(std::is_nothrow_move_constructible_v<process>);

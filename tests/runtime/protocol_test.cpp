@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
@@ -11,6 +12,7 @@
 #include <vector>
 
 using namespace troupe;
+using troupe::testing::wait_all_tasks_blocked;
 using troupe_test::read_text;
 using troupe_test::with_unix_pair;
 
@@ -48,11 +50,6 @@ public:
 
 using lines = std::vector<std::string>;
 
-task<> settle() {
-  for (int i = 0; i < 10; ++i)
-    co_await checkpoint();
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(protocols)
@@ -79,7 +76,7 @@ BOOST_AUTO_TEST_CASE(own_direction_may_stay_open_after_the_others_end) {
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> { co_await run_protocol(server, r); });
       co_await client.send_eof();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       r.t->write("still here");
       BOOST_TEST(co_await read_text(client) == "still here");
       r.t->write_eof();
@@ -120,10 +117,10 @@ BOOST_AUTO_TEST_CASE(aborting_drops_what_is_queued) {
     std::size_t got = 0;
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> { co_await run_protocol(server, r); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       r.t->abort();
       r.t->abort();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       while (const std::size_t size = (co_await read_text(client, 65536)).size())
         got += size;
     });
@@ -164,10 +161,10 @@ BOOST_AUTO_TEST_CASE(paused_reading_leaves_data_where_it_is) {
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> { co_await run_protocol(server, r); });
       co_await client.write_all("1");
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(r.log == lines{"made"});
       r.t->resume_reading();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(r.log.back() == "data 1");
       r.t->pause_reading();
       r.t->close(); // does not hang because nobody reads
@@ -205,7 +202,7 @@ BOOST_AUTO_TEST_CASE(cancelled_it_hears_of_its_end) {
     recorder r;
     co_await with_nursery([&](nursery& n) -> task<> {
       auto running = n.start_soon([&]() -> task<> { co_await run_protocol(server, r); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       running.cancel();
     });
     BOOST_TEST(r.log == (lines{"made", "lost"}));

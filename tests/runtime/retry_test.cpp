@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Trying again, staying connected, and finding half-open connections.
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -15,8 +15,8 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe::testing::run_virtually;
 using troupe_test::read_text;
-using troupe_test::run_virtually;
 
 namespace {
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Servers over several loops, their limits, and how they end.
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -86,7 +86,7 @@ BOOST_AUTO_TEST_CASE(connections_are_spread_over_the_loops) {
 }
 
 BOOST_AUTO_TEST_CASE(cancelled_server_lets_connections_end_within_the_drain_limit) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     tcp_listener listener(0, loopback);
     const auto port = listener.port();
     bool asked = false;
@@ -135,7 +135,7 @@ BOOST_AUTO_TEST_CASE(cancelled_server_lets_connections_end_within_the_drain_limi
 }
 
 BOOST_AUTO_TEST_CASE(draining_server_ends_as_soon_as_all_have_left) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     const time_point began = current_time();
     std::uint16_t port = 0;
     co_await with_nursery([&](nursery& n) -> task<> {
@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(server_that_is_cancelled_before_it_starts_ends) {
 }
 
 BOOST_AUTO_TEST_CASE(client_that_sends_too_slowly_is_given_up_alone) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     tcp_listener listener(0, loopback);
     const auto port = listener.port();
     std::vector<std::string> reports;
@@ -215,7 +215,7 @@ BOOST_AUTO_TEST_CASE(client_that_sends_too_slowly_is_given_up_alone) {
 }
 
 BOOST_AUTO_TEST_CASE(client_that_reads_too_slowly_is_given_up_alone) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     tcp_listener listener(0, loopback);
     const auto port = listener.port();
     bool gave_up = false;

@@ -2,9 +2,8 @@
 // Random trees of tasks on one to four loops, on virtual time. What a tree does follows
 // from its seed; what must hold however its tasks interleave is counted. A failing seed is
 // printed, and TROUPE_SEED=n runs that tree alone.
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
-
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -304,7 +303,7 @@ void grow_tree(std::uint64_t seed, totals& sum) {
                 static_cast<unsigned long long>(seed));
   auto m = std::make_unique<model>();
   try {
-    troupe_test::run_virtually(
+    troupe::testing::run_virtually(
       [&]() -> task<> {
         dice d(seed);
         // now and then the whole tree is cancelled

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What all locks have in common, and what becomes of them when their holders end.
-#include "support/virtual_time.hpp"
+
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -10,14 +13,10 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
+using troupe::testing::wait_all_tasks_blocked;
 
 namespace {
-
-task<> settle() {
-  for (int i = 0; i < 5; ++i)
-    co_await checkpoint();
-}
 
 /// One at a time, by whatever means.
 struct by_mutex {
@@ -108,7 +107,7 @@ void comes_back() {
           auto held = co_await lock.take();
           co_await sleep_forever();
         });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       n.cancel();
     });
     // from a holder that fails
@@ -165,7 +164,7 @@ BOOST_AUTO_TEST_CASE(trying_does_not_overtake_one_who_waits) {
       n.start_soon([&]() -> task<> { auto x = co_await m.lock(); });
       n.start_soon([&]() -> task<> { auto x = co_await s.acquire(); });
       n.start_soon([&]() -> task<> { auto x = co_await l.acquire(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       lock.release();
       permit.release();
       token.release();
@@ -191,7 +190,7 @@ BOOST_AUTO_TEST_CASE(waking_a_task_does_not_run_it_at_once) {
         ran = true;
         co_await e.wait(); // set is set
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       e.set();
       BOOST_TEST(!ran);
       co_await checkpoint();
@@ -221,21 +220,21 @@ BOOST_AUTO_TEST_CASE(a_capacity_limiter_that_shrinks_waits_for_tokens_to_come_ba
     co_await with_nursery([&](nursery& n) -> task<> {
       for (std::size_t i = 0; i < 5; ++i)
         n.start_soon([&, i]() -> task<> { held[i] = co_await l.acquire(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(l.borrowed() == 2U);
       l.total(4);
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST((held[2] && held[3] && !held[4]));
       l.total(1);
       BOOST_TEST(l.borrowed() == 4U);
       BOOST_TEST(l.available() == 0U);
       for (std::size_t i = 0; i < 3; ++i)
         held[i].release();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(l.borrowed() == 1U);
       BOOST_TEST(!held[4]);
       held[3].release();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(static_cast<bool>(held[4]));
     });
     BOOST_CHECK_THROW(l.total(0), std::invalid_argument);
@@ -260,18 +259,18 @@ BOOST_AUTO_TEST_CASE(a_condition_wakes_as_many_as_asked_for_in_order) {
           log += who;
         });
       }
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!m.locked());
       c.notify();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(log == "a");
       {
         auto lock = co_await m.lock();
         c.notify(2);
-        co_await settle();
+        co_await wait_all_tasks_blocked();
         BOOST_TEST(log == "a"); // they wait for the lock
       }
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(log == "abc");
       c.notify_all();
       c.notify_all(); // nobody is there: no effect, nothing is stored
@@ -293,14 +292,14 @@ BOOST_AUTO_TEST_CASE(p10_a_notification_on_its_way_to_a_cancelled_task_is_taken_
         co_await checkpoint();
         log += '!';
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       auto lock = co_await m.lock();
       c.notify();
       h.cancel();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!h.done()); // taking the lock again is shielded
       lock.release();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(h.cancelled());
       BOOST_TEST(!m.locked());
     });

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "support/virtual_time.hpp"
-
 #include <troupe/barrier.hpp>
 #include <troupe/capacity_limiter.hpp>
 #include <troupe/condition.hpp>
@@ -8,6 +6,9 @@
 #include <troupe/mutex.hpp>
 #include <troupe/semaphore.hpp>
 #include <troupe/shared_mutex.hpp>
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,16 +17,12 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using troupe::testing::run_virtually;
+using troupe::testing::wait_all_tasks_blocked;
 
 namespace {
 
 /// Lets all others run until they wait.
-task<> settle() {
-  for (int i = 0; i < 5; ++i)
-    co_await checkpoint();
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(sync_suite)
@@ -42,7 +39,7 @@ BOOST_AUTO_TEST_CASE(event_wakes_all_that_wait_in_order) {
             order += mine;
           },
           c);
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(order.empty());
       e.set();
       e.set();
@@ -80,10 +77,10 @@ BOOST_AUTO_TEST_CASE(p10_a_permit_on_its_way_to_a_cancelled_task_is_not_lost) {
         co_await checkpoint();
         BOOST_ERROR("the checkpoint after the permit is cancelled");
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       held.release(); // hands the permit over
       h.cancel();     // too late for the wait
-      co_await settle();
+      co_await wait_all_tasks_blocked();
     });
     BOOST_TEST(got);
     BOOST_TEST(s.value() == 1U);
@@ -104,10 +101,10 @@ BOOST_AUTO_TEST_CASE(p10_a_cancelled_waiter_does_not_swallow_a_permit) {
         auto mine = co_await s.acquire();
         got += 10;
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       first.cancel();
       held.release();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
     });
     BOOST_TEST(got == 10);
     BOOST_TEST(s.value() == 1U);
@@ -145,7 +142,7 @@ BOOST_AUTO_TEST_CASE(mutex_is_handed_over_in_order_and_excludes) {
             --inside;
           },
           c);
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!m.try_lock());
     });
     BOOST_TEST(order == "abcd");
@@ -169,7 +166,7 @@ BOOST_AUTO_TEST_CASE(condition_waits_for_a_notification_and_holds_the_lock_again
           BOOST_TEST(bool(lock));
           ++seen;
         });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       {
         auto lock = co_await m.lock();
         ready = true;
@@ -206,10 +203,10 @@ BOOST_AUTO_TEST_CASE(capacity_limiter_bounds_and_can_grow) {
           co_await sleep_for(1s);
           --now;
         });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(now == 2);
       l.total(3);
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(now == 3);
       BOOST_TEST(l.available() == 0U);
     });
@@ -267,7 +264,7 @@ BOOST_AUTO_TEST_CASE(shared_mutex_lets_readers_together_and_writers_alone) {
       n.start_soon(read, 'b');
       n.start_soon(write, 'W');
       n.start_soon(read, 'c'); // behind the writer: it is not starved
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(readers == 2);
     });
     BOOST_TEST(order == "abWc");
@@ -281,15 +278,15 @@ BOOST_AUTO_TEST_CASE(p04_a_writer_that_gives_up_lets_readers_through) {
     co_await with_nursery([&](nursery& n) -> task<> {
       auto first = co_await m.lock_shared();
       auto writer = n.start_soon([&]() -> task<> { auto g = co_await m.lock(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       n.start_soon([&]() -> task<> {
         auto g = co_await m.lock_shared();
         read = true;
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!read);
       writer.cancel();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(read);
     });
   });

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
-
-#include "support/virtual_time.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -89,7 +88,7 @@ BOOST_AUTO_TEST_CASE(p27_tasks_may_dump_at_any_point_of_their_lives) {
   struct dumps_at_the_end {
     ~dumps_at_the_end() { dumps += dump_task_tree().find("loop 0") == 0 ? 1 : 0; }
   };
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     const dumps_at_the_end root;
     co_await with_nursery([](nursery& n) -> task<> {
       const dumps_at_the_end body;
@@ -123,7 +122,7 @@ BOOST_AUTO_TEST_CASE(p27_tasks_may_dump_at_any_point_of_their_lives) {
 }
 
 BOOST_AUTO_TEST_CASE(p27_dump_says_who_waits_for_what_and_why_it_is_cancelled) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     std::string text;
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon(named("sleeper", []() -> task<> { co_await sleep_for(2s); }));

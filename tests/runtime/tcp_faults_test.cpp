@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bad clients, too many of them, and bad handlers: the service lives.
-#include <troupe/troupe.hpp>
+#include "support/stream_pair.hpp"
 
-#include "support/virtual_time.hpp"
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -26,6 +27,8 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::echo;
+using troupe_test::read_text;
 
 namespace {
 
@@ -49,12 +52,6 @@ double resident() {
   return static_cast<double>(resident_pages) * static_cast<double>(::sysconf(_SC_PAGESIZE));
 }
 
-task<std::string> read_text(stream& from, std::size_t at_most = 100) {
-  std::string text(at_most, '\0');
-  text.resize(co_await from.read_some(std::as_writable_bytes(std::span(text))));
-  co_return text;
-}
-
 /// Reads until the connection ends, however it ends.
 task<> read_to_the_end(stream& from) {
   try {
@@ -62,12 +59,6 @@ task<> read_to_the_end(stream& from) {
     }
   } catch (const net_error&) { // NOLINT(bugprone-empty-catch): this too is an end
   }
-}
-
-task<> echo(stream& peer) {
-  std::array<std::byte, 16384> buffer;
-  while (const auto n = co_await peer.read_some(buffer))
-    co_await peer.write_all(std::span(buffer).first(n));
 }
 
 task<> echo_lines(stream& peer) {
@@ -259,7 +250,7 @@ BOOST_AUTO_TEST_CASE(p09_memory_returns_after_ten_thousand_connections_with_smal
 
 BOOST_AUTO_TEST_CASE(out_of_descriptors_serves_who_is_there_does_not_spin_and_goes_on) {
   std::vector<std::string> reports;
-  troupe_test::virtual_time time;
+  troupe::testing::virtual_clock time;
   run_options options;
   options.loops = 1;
   options.time = &time;
@@ -333,7 +324,7 @@ BOOST_AUTO_TEST_CASE(out_of_descriptors_a_client_is_told) {
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_never_reads_holds_up_only_itself) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     const auto reports = co_await with_server(echo, [](std::uint16_t port) -> task<> {
       tcp_stream deaf = co_await open_tcp_stream("127.0.0.1", port);
       tcp_stream good = co_await open_tcp_stream("127.0.0.1", port);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include <troupe/troupe.hpp>
+#include "support/stream_pair.hpp"
 
-#include "support/virtual_time.hpp"
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -18,6 +20,9 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe::testing::wait_all_tasks_blocked;
+using troupe_test::echo;
+using troupe_test::read_text;
 
 static_assert(!std::is_copy_constructible_v<tcp_stream>);
 static_assert(std::is_nothrow_move_constructible_v<tcp_stream>);
@@ -38,18 +43,6 @@ void with_pair(pair_body body) {
     tcp_stream server = co_await listener.accept();
     co_await body(client, server);
   });
-}
-
-task<std::string> read_text(stream& from, std::size_t at_most = 100) {
-  std::string text(at_most, '\0');
-  text.resize(co_await from.read_some(std::as_writable_bytes(std::span(text))));
-  co_return text;
-}
-
-task<> echo(stream& peer) {
-  std::array<std::byte, 1000> buffer;
-  while (const auto n = co_await peer.read_some(buffer))
-    co_await peer.write_all(std::span(buffer).first(n));
 }
 
 } // namespace
@@ -122,8 +115,7 @@ BOOST_AUTO_TEST_CASE(cancelling_the_read_leaves_a_waiting_write_alone) {
     co_await with_nursery([&](nursery& n) -> task<> {
       auto writer = n.start_soon([&]() -> task<> { co_await client.write_all(big); });
       auto reader = n.start_soon(read_text, std::ref(client), 100);
-      for (int i = 0; i < 10; ++i)
-        co_await checkpoint();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!writer.done());
       reader.cancel();
       std::size_t got = 0;
@@ -335,7 +327,7 @@ BOOST_AUTO_TEST_CASE(server_outlives_a_handler_that_throws_and_reports_it_once) 
 }
 
 BOOST_AUTO_TEST_CASE(connection_limit_makes_the_next_one_wait) {
-  troupe_test::run_virtually([]() -> task<> {
+  troupe::testing::run_virtually([]() -> task<> {
     tcp_listener listener(0, loopback);
     const auto port = listener.port();
     co_await with_nursery([&](nursery& n) -> task<> {

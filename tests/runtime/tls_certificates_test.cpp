@@ -12,6 +12,7 @@
 
 using namespace troupe;
 using namespace troupe_test;
+using troupe::testing::run_virtually;
 using namespace std::chrono_literals;
 
 namespace {

@@ -2,6 +2,8 @@
 // How a connection ends: cleanly, cut off, cancelled, with a peer that says nothing.
 #include "support/tls_pair.hpp"
 
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
+
 #include <boost/test/unit_test.hpp>
 
 #include <chrono>
@@ -9,16 +11,9 @@
 
 using namespace troupe;
 using namespace troupe_test;
+using troupe::testing::run_virtually;
 using namespace std::chrono_literals;
-
-namespace {
-
-task<> settle() {
-  for (int i = 0; i < 20; ++i)
-    co_await checkpoint();
-}
-
-} // namespace
+using troupe::testing::wait_all_tasks_blocked;
 
 BOOST_AUTO_TEST_SUITE(tls_close)
 
@@ -158,7 +153,7 @@ BOOST_AUTO_TEST_CASE(closing_sends_those_away_who_wait) {
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon(
         [&]() -> task<> { BOOST_CHECK_THROW(co_await read_text(*p.client), stream_closed); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       n.start_soon([&]() -> task<> {
         BOOST_TEST(co_await read_all(*p.server) == "");
         co_await sleep_for(1s);
@@ -185,7 +180,7 @@ BOOST_AUTO_TEST_CASE(closing_cuts_off_a_write_that_waits) {
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon(
         [&]() -> task<> { BOOST_CHECK_THROW(co_await p.client->write_all(much), stream_closed); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       co_await p.client->close();
     });
     BOOST_CHECK_THROW(co_await read_all(*p.server), tls_truncated);
@@ -198,12 +193,12 @@ BOOST_AUTO_TEST_CASE(aborting_and_destroying_send_those_away_who_wait) {
       co_await with_nursery([&](nursery& n) -> task<> {
         n.start_soon(
           [&]() -> task<> { BOOST_CHECK_THROW(co_await read_text(*p.client), net_error); });
-        co_await settle();
+        co_await wait_all_tasks_blocked();
         if (destroy)
           p.client.reset();
         else
           p.client->abort();
-        co_await settle();
+        co_await wait_all_tasks_blocked();
         BOOST_CHECK_THROW(co_await read_text(*p.server), connection_reset);
       });
     });
@@ -225,7 +220,7 @@ BOOST_AUTO_TEST_CASE(p03_cancelled_read_has_read_nothing) {
           co_await read_text(*p.client, 300);
           BOOST_ERROR("the read came back");
         });
-        co_await settle();
+        co_await wait_all_tasks_blocked();
         reader.cancel();
       });
     }
@@ -240,7 +235,7 @@ BOOST_AUTO_TEST_CASE(p03_cancelled_write_can_have_written_a_part) {
     const std::string much(100'000, 'x');
     co_await with_nursery([&](nursery& n) -> task<> {
       auto writer = n.start_soon([&]() -> task<> { co_await p.client->write_all(much); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!writer.done());
       writer.cancel();
     });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a server offers: SNI, ALPN, reload, resumption; and serve_tls with bad clients.
+#include "support/stream_pair.hpp"
 #include "support/tls_pair.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -13,17 +14,12 @@
 
 using namespace troupe;
 using namespace troupe_test;
+using troupe::testing::run_virtually;
 using namespace std::chrono_literals;
 
 namespace {
 
 const listen_options loopback{.address = "127.0.0.1"};
-
-task<> echo(stream& peer) {
-  std::array<std::byte, 1000> buffer;
-  while (const auto n = co_await peer.read_some(buffer))
-    co_await peer.write_all(std::span(buffer).first(n));
-}
 
 /// What a connection that was made says.
 struct facts {

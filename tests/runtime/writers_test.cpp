@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // buffered_writer and queued_writer.
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
@@ -10,15 +11,11 @@
 #include <vector>
 
 using namespace troupe;
+using troupe::testing::wait_all_tasks_blocked;
 using troupe_test::read_text;
 using troupe_test::with_unix_pair;
 
 namespace {
-
-task<> settle() {
-  for (int i = 0; i < 10; ++i)
-    co_await checkpoint();
-}
 
 /// Reads `count` bytes.
 task<std::string> read_count(stream& from, std::size_t count) {
@@ -97,10 +94,10 @@ BOOST_AUTO_TEST_CASE(full_queue_makes_writers_wait_and_says_no_to_others) {
           written = true;
         });
         auto gives_up = n.start_soon([&]() -> task<> { co_await out.write("never"); });
-        co_await settle();
+        co_await wait_all_tasks_blocked();
         BOOST_TEST(!written);
         gives_up.cancel();
-        co_await settle();
+        co_await wait_all_tasks_blocked();
         BOOST_TEST(out.size() == big.size());
         BOOST_TEST((co_await read_count(server, big.size())).size() == big.size());
         co_await waits;
@@ -140,7 +137,7 @@ BOOST_AUTO_TEST_CASE(body_that_fails_or_is_cancelled_ends_it) {
         co_await with_queued_writer(client,
                                     [&](queued_writer& out) -> task<> { co_await out.write(big); });
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!writing.done());
       writing.cancel();
     });

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "support/virtual_time.hpp"
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -80,7 +81,7 @@ void play(trial& t, F scene) {
   if (t.real_time)
     troupe::run(troupe::run_options{.loops = 1}, root);
   else
-    run_virtually(root);
+    troupe::testing::run_virtually(root);
 }
 
 /// Not cancelled, it completes; in a cancelled scope it does if it is no checkpoint.

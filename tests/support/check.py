@@ -71,6 +71,8 @@ def check_includes():
         (r"^(actors|demos)/", r"(troupe/|.*\.\./)?detail/", "includes detail/"),
         (r"^demos/", r"(caf|boost|openssl)/", "a demo includes more than troupe and std"),
         (r"^runtime/", r"(troupe/|.*\.\./)actors/", "includes actors/"),
+        (r"^runtime/(?!include/troupe/testing/|src/testing/)", r"(troupe/|.*\.\./)testing/",
+         "only the test kit and tests include it"),
         # asio.hpp is the one header for those who use Asio
         (r"^runtime/include/troupe/(?!detail/caf/|asio\.hpp)", r"(boost|openssl)/", "an installed header includes it"),
         (r"^runtime/include/troupe/", r"troupe/asio\.hpp", "only programs include it"),

@@ -3,8 +3,9 @@
 
 #include "support/certificates.hpp"
 #include "support/memory_stream.hpp"
-#include "support/virtual_time.hpp"
+#include "support/stream_pair.hpp"
 
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <functional>
@@ -64,7 +65,7 @@ struct tls_pair {
 inline void with_tls_pair(std::function<troupe::task<>(tls_pair&)> body,
                           const troupe::tls_client_options& c = client_options(),
                           const troupe::tls_server_options& s = server_options()) {
-  run_virtually([&]() -> troupe::task<> {
+  troupe::testing::run_virtually([&]() -> troupe::task<> {
     tls_pair p;
     co_await p.shake_hands(troupe::tls_client_context(c), troupe::tls_server_context(s));
     if (p.client_error)
@@ -73,12 +74,6 @@ inline void with_tls_pair(std::function<troupe::task<>(tls_pair&)> body,
       std::rethrow_exception(p.server_error);
     co_await body(p);
   });
-}
-
-inline troupe::task<std::string> read_text(troupe::stream& from, std::size_t at_most = 100) {
-  std::string text(at_most, '\0');
-  text.resize(co_await from.read_some(std::as_writable_bytes(std::span(text))));
-  co_return text;
 }
 
 /// Reads until the end, which is a clean one.

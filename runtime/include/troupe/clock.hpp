@@ -26,9 +26,9 @@ class time_source {
 public:
   [[nodiscard]] virtual time_point now() const noexcept = 0;
 
-  /// Called by a loop that has nothing to run and whose earliest timer is due
-  /// at `next`. Returns true if time has moved on and the loop should look at
-  /// its timers again instead of going to sleep.
+  /// Called by a loop that has nothing to run (though threads may work for tasks of it,
+  /// see `loop::anything_outside`) and whose earliest timer is due at `next`. Returns true if time
+  /// has moved on and the loop should look at its timers again instead of going to sleep.
   virtual bool idle(loop& self, time_point next) noexcept = 0;
 
   /// Called by a loop that was idle and has found something to do.

@@ -88,6 +88,8 @@ void loop::run() noexcept {
     else
       io.run();
   }
+  if (idle_)
+    not_idle(); // nobody wakes it any more
   this_thread_loop = nullptr;
 }
 
@@ -168,10 +170,8 @@ bool loop::run_slice() noexcept {
 }
 
 bool loop::run_ready() noexcept {
-  if (idle_) {
-    idle_ = false;
-    time_->busy(*this);
-  }
+  if (idle_) [[unlikely]]
+    not_idle();
   time_point end = time_point::max();
   for (;;) {
     for (unsigned n = batch; n != 0 && !ready_.empty(); --n) {
@@ -239,21 +239,41 @@ bool loop::prepare_to_sleep() noexcept {
                                       std::memory_order_acquire)
       && expected != asleep())
     return false;
-  if (time_) {
-    if (io_->context.poll() != 0 && !ready_.empty())
+  if (time_ || owner_->watch()) [[unlikely]] {
+    if (stay_awake())
       return false;
-    if (outside_ != 0)
-      return true; // busy, though not here
-    idle_ = true;
-    if (time_->idle(*this, timers_.next())) {
-      idle_ = false;
-      return false;
-    }
-    return true;
+    if (time_)
+      return true;
   }
   trim_after_burst();
   arm_io_timer(timers_.next());
   return true;
+}
+
+/// Tells those who want to know that nothing can run. Returns true if something can.
+bool loop::stay_awake() noexcept {
+  if (io_->context.poll() != 0 && !ready_.empty())
+    return true;
+  idle_ = true;
+  if (idle_watch* watch = owner_->watch()) {
+    watch->idle(*this);
+    if (!ready_.empty()) {
+      not_idle();
+      return true;
+    }
+  }
+  if (!time_ || !time_->idle(*this, timers_.next()))
+    return false;
+  not_idle();
+  return true;
+}
+
+void loop::not_idle() noexcept {
+  idle_ = false;
+  if (time_)
+    time_->busy(*this);
+  if (idle_watch* watch = owner_->watch())
+    watch->busy(*this);
 }
 
 /// One Asio timer stands for all of ours. It is only moved when the next

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <new>
 #include <utility>
@@ -34,6 +35,9 @@ constexpr bool caching = true;
 // of a burst is over and the loop has nothing to do, it is told to.
 constexpr std::size_t worth_a_trim = std::size_t{8} * 1024 * 1024; // freed bytes
 
+std::atomic<long> in_use_by_ended{0};
+thread_local constinit bool closed = false; // the thread ends, and has given its count
+
 /// The large blocks a thread has cached. Its end gives back the small ones, too.
 struct cache {
   std::array<recycler::bin, large_classes + 1> mapped{}; // by pages
@@ -42,6 +46,8 @@ struct cache {
   cache() noexcept { this_recycler.open = caching; }
   ~cache() {
     this_recycler.open = false;
+    closed = true;
+    in_use_by_ended.fetch_add(std::exchange(this_recycler.in_use, 0), std::memory_order_relaxed);
     for (auto& b : this_recycler.bins) {
       while (free_block* f = b.head) {
         b.head = f->next;
@@ -71,6 +77,13 @@ thread_local constinit cache* current = nullptr;
 void need_cache() noexcept {
   if (!current)
     current = &local();
+}
+
+void count(long delta) noexcept {
+  if (!current || closed) [[unlikely]] // nothing gives its count when it ends
+    in_use_by_ended.fetch_add(delta, std::memory_order_relaxed);
+  else
+    this_recycler.in_use += delta;
 }
 
 constexpr std::size_t pages_for(std::size_t bytes) noexcept { return (bytes + page - 1) / page; }
@@ -138,12 +151,12 @@ void* recycler::allocate_slowly(std::size_t bytes) {
   void* fresh = caching && c < classes ? from_malloc(c * granule + slack)
                 : is_mapped(bytes)     ? allocate_mapped(pages_for(bytes))
                                        : from_malloc(bytes);
-  ++this_recycler.in_use;
+  count(1);
   return fresh;
 }
 
 void recycler::deallocate_slowly(void* block, std::size_t bytes) noexcept {
-  --this_recycler.in_use;
+  count(-1);
   if (class_of(bytes) >= classes && is_mapped(bytes))
     deallocate_mapped(block, pages_for(bytes));
   else
@@ -151,6 +164,10 @@ void recycler::deallocate_slowly(void* block, std::size_t bytes) noexcept {
 }
 
 long blocks_in_use() noexcept { return this_recycler.in_use; }
+
+long blocks_in_use_by_all() noexcept {
+  return blocks_in_use() + in_use_by_ended.load(std::memory_order_relaxed);
+}
 
 void trim_after_burst() noexcept {
   const long in_use = this_recycler.in_use;

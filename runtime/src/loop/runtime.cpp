@@ -144,6 +144,14 @@ runtime::~runtime() {
   delete cpu_threads_.load();
   delete host_.load();
   stop_threads();
+  delete watch_.load();
+}
+
+idle_watch& runtime::watch(std::unique_ptr<idle_watch> fresh) noexcept {
+  idle_watch* there = nullptr;
+  if (watch_.compare_exchange_strong(there, fresh.get(), std::memory_order_acq_rel))
+    there = fresh.release();
+  return *there;
 }
 
 actor_host& runtime::need_host() {

@@ -191,6 +191,17 @@ void task_block::cancel(cancel_cause cause, std::string_view why,
   cancellation_walk::update(*this);
 }
 
+checkpoint_watch* task_block::watch_checkpoints(checkpoint_watch* watch) {
+  auto& known = need_extras().watch;
+  attention_ = static_cast<std::uint8_t>((attention_ & ~attend_watch) | (watch ? attend_watch : 0));
+  return std::exchange(known, watch);
+}
+
+void task_block::tell_watch() noexcept {
+  if ((attention_ & attend_watch) != 0)
+    extras_->watch->at_checkpoint(*this);
+}
+
 task_block* parent_of(const task_block& t) noexcept {
   return t.owner() ? tree_access::parent(*t.owner()) : nullptr;
 }

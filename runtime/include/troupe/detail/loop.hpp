@@ -99,6 +99,7 @@ public:
 
   /// `delta` more threads work for tasks of this loop: virtual time waits for them.
   void outside(int delta) noexcept { outside_ += delta; }
+  [[nodiscard]] bool anything_outside() const noexcept { return outside_ != 0; }
 
   /// What runs next has taken its time: the loop looks at clock and inbox before
   /// it goes on.
@@ -129,6 +130,8 @@ private:
   void drain_inbox() noexcept;
   void fire_timers() noexcept;
   bool prepare_to_sleep() noexcept;
+  bool stay_awake() noexcept;
+  void not_idle() noexcept;
   bool wait_a_moment() noexcept;
   void arm_io_timer(time_point when) noexcept;
   void load(std::size_t delta) noexcept {
@@ -146,7 +149,7 @@ private:
   std::uint64_t key_;
   unsigned index_;
   int outside_ = 0;          // threads that work for tasks of this loop
-  bool idle_ = false;        // reported to time_
+  bool idle_ = false;        // reported to time_ and the idle watch
   bool no_io_timer_ = false; // there was no memory for it
   bool in_slice_ = false;
   bool look_around_ = false;
@@ -202,8 +205,10 @@ bool task_block::must_yield(std::coroutine_handle<Promise> h) noexcept {
 
 template <class Promise>
 void task_block::yield(std::coroutine_handle<Promise> h) noexcept {
+  if (attention_ != 0) [[unlikely]]
+    tell_watch();
   resume_ = h;
-  state_ = cancelled_ ? task_state::ready_unwind : task_state::ready_yield;
+  state_ = cancelled() ? task_state::ready_unwind : task_state::ready_yield;
   loop_->push(*this);
 }
 

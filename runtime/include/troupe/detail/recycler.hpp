@@ -80,4 +80,8 @@ inline void deallocate(void* block, std::size_t bytes) noexcept {
 /// where blocks are handed to other threads). For leak checks in tests.
 [[nodiscard]] long blocks_in_use() noexcept;
 
+/// The same of the calling thread and all that have ended: if no other that uses blocks
+/// runs, those of the process. For leak checks in tests.
+[[nodiscard]] long blocks_in_use_by_all() noexcept;
+
 } // namespace troupe::detail

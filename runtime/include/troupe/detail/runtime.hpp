@@ -35,6 +35,18 @@ public:
 [[nodiscard]] std::unique_ptr<actor_host> make_actor_host(runtime& rt,
                                                           const configure_actors_fn& configure);
 
+/// Told when a loop of a runtime has nothing left that can run, and when it has again. For
+/// tests. Called on the loops.
+class idle_watch {
+public:
+  virtual ~idle_watch() = default;
+
+  /// Nothing is ready on `l`, and no event of a socket or message from elsewhere is
+  /// waiting. May wake tasks there.
+  virtual void idle(loop& l) noexcept = 0;
+  virtual void busy(loop& l) noexcept = 0;
+};
+
 /// The loops of one program and their threads.
 class runtime {
 public:
@@ -62,6 +74,14 @@ public:
   }
   [[nodiscard]] bool debug() const noexcept { return debug_; }
   [[nodiscard]] time_source* time() const noexcept { return time_; }
+
+  /// Null as long as nobody watches.
+  [[nodiscard]] idle_watch* watch() const noexcept {
+    return watch_.load(std::memory_order_acquire);
+  }
+  /// Makes `fresh` the watch, to the end of the runtime, if there is none; gives the one
+  /// there is. A loop that sleeps tells it when it has been woken. Any thread.
+  idle_watch& watch(std::unique_ptr<idle_watch> fresh) noexcept;
 
   /// Runs `start` on the first loop, which begins the root task, and waits until
   /// `root_ended`. Called by the thread that owns the runtime.
@@ -99,6 +119,7 @@ private:
   std::vector<std::unique_ptr<loop>> loops_;
   time_source* time_;
   bool debug_;
+  std::atomic<idle_watch*> watch_{nullptr};
   std::atomic<actor_host*> host_{nullptr};
   std::atomic<thread_pool*> threads_{nullptr};
   std::atomic<thread_pool*> cpu_threads_{nullptr};

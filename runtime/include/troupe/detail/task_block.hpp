@@ -76,8 +76,12 @@ enum class task_state : std::uint8_t {
 /// The small parts of a task block. A base of its own, which fits into the padding of
 /// the ready node before it.
 struct task_flags {
+  static constexpr std::uint8_t attend_cancellation = 1;
+  static constexpr std::uint8_t attend_watch = 2;
+
   task_state state_ = task_state::ready;
-  bool cancelled_ = false;
+  /// What a checkpoint has to see to; mostly nothing.
+  std::uint8_t attention_ = 0;
   bool self_cancelled_ = false;
   bool ended_cancelled_ = false;
   /// A service task: the owner's cancellation reaches it only when the others
@@ -87,6 +91,16 @@ struct task_flags {
   bool starting_ = false;
   /// The failure was handled, or delivered to somebody else than the owner.
   bool failure_taken_ = false;
+};
+
+/// Sees the checkpoints that a task comes to. For tests; costs nothing where there is none.
+class checkpoint_watch {
+public:
+  /// `t`, which runs, is at a checkpoint; not cancelled yet, if it is or becomes so here.
+  virtual void at_checkpoint(task_block& t) noexcept = 0;
+
+protected:
+  ~checkpoint_watch() = default;
 };
 
 /// What the runtime keeps for each task. The task's frames hang on `root()`;
@@ -105,7 +119,10 @@ public:
   /// then it has been scheduled to unwind, and the awaiter suspends at once.
   template <class Promise>
   bool cancelled_at(std::coroutine_handle<Promise> h) noexcept {
-    if (!cancelled_) [[likely]]
+    if (attention_ == 0) [[likely]]
+      return false;
+    tell_watch();
+    if (!cancelled())
       return false;
     resume_ = h;
     schedule_unwind();
@@ -139,16 +156,16 @@ public:
   // -- cancellation -----------------------------------------------------------
 
   /// Whether a checkpoint would be cancelled here and now.
-  [[nodiscard]] bool cancelled() const noexcept { return cancelled_; }
+  [[nodiscard]] bool cancelled() const noexcept { return (attention_ & attend_cancellation) != 0; }
 
   /// Whether the task would be cancelled outside of all its scopes.
   [[nodiscard]] bool cancelled_at_root() const noexcept;
 
   /// What the enclosing scopes have come to. Delivers a new cancellation.
   void cancellation_is(bool now) noexcept {
-    if (now == cancelled_)
+    if (now == cancelled())
       return;
-    cancelled_ = now;
+    attention_ ^= attend_cancellation;
     if (now && state_ != task_state::running)
       deliver_cancellation();
   }
@@ -158,6 +175,12 @@ public:
   void cancel(cancel_cause cause, std::string_view why) noexcept;
   /// For the same reason as another one.
   void cancel(const cancel_reason& why) noexcept;
+
+  // -- for tests ----------------------------------------------------------------
+
+  /// Shows `watch` all checkpoints of this task from here on; null: none. Gives the one that
+  /// did before. On the loop of the task. Throws `std::bad_alloc`.
+  checkpoint_watch* watch_checkpoints(checkpoint_watch* watch);
 
   // -- life -------------------------------------------------------------------
 
@@ -256,6 +279,7 @@ private:
   void deliver_cancellation() noexcept;
   void load_home() noexcept;
   void unwind() noexcept;
+  void tell_watch() noexcept;
   void cancel(cancel_cause cause, std::string_view why, std::string_view origin) noexcept;
 
   loop* loop_;

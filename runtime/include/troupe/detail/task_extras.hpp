@@ -29,6 +29,7 @@ struct task_extras {
 
   std::string name;                                  // given, not the function's
   list<joiner, join_tag> joiners;                    // who waits for the end
+  checkpoint_watch* watch = nullptr;                 // see task_block::watch_checkpoints
   start_wait* starter = nullptr;                     // in nursery::start, until ready
   std::unique_ptr<cancel_reason> reason;             // of task_block::cancel
   std::shared_ptr<const void> locals;                // task-local values; see task_local.hpp

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+/// The test kit, all of it but what belongs to one test framework (boost_test.hpp).
+#include <troupe/testing/test_failure.hpp>
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
