@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The whole of what OTP's supervisors do: restart type x kind of end x strategy, with three
 // children of which the middle one ends.
-#include "support/virtual_time.hpp"
 #include <troupe/actor.hpp>
 #include <troupe/actors/supervisor.hpp>
+#include <troupe/testing/virtual_clock.hpp>
 
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
@@ -95,7 +95,7 @@ task<> middle(diary& d, end_kind how) {
 std::string run_case(diary& d, strategy how, restart type, end_kind kind,
                      const std::string& expected) {
   std::string known;
-  troupe_test::run_virtually([&]() -> task<> {
+  testing::run_virtually([&]() -> task<> {
     supervisor_options options;
     options.restart_strategy = how;
     options.on_event = [](const supervisor_event&) {};

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-#include "support/virtual_time.hpp"
 #include <troupe/actor.hpp>
 #include <troupe/actors/keeper.hpp>
 #include <troupe/actors/supervisor.hpp>
+#include <troupe/testing/virtual_clock.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -13,7 +13,7 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using troupe_test::run_virtually;
+using testing::run_virtually;
 
 namespace {
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Compiles and runs every C++ program (a block with a main) in README.md and docs/:
-doc_programs.py TEST_KIT LIBRARY DIRECTORY_OF_GENERATED_HEADERS."""
+doc_programs.py DIRECTORY_OF_GENERATED_HEADERS LIBRARY..."""
 
 import pathlib
 import re
@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-test_kit, library, generated_headers = sys.argv[1:]
+generated_headers, *libraries = sys.argv[1:]
 failed = 0
 count = 0
 for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
@@ -23,7 +23,8 @@ for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
             source.write_text(block)
             compiled = subprocess.run(
                 ["g++", "-std=c++20", "-O1", f"-I{ROOT}/runtime/include",
-                 f"-I{generated_headers}", str(source), "-o", f"{tmp}/program", test_kit, library,
+                 f"-I{ROOT}/actors/include", f"-I{generated_headers}", str(source),
+                 "-o", f"{tmp}/program", *libraries,
                  "-lcaf_core", "-lcares", "-lssl", "-lcrypto", "-pthread"],
                 capture_output=True, text=True)
             if compiled.returncode == 0:
