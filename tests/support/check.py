@@ -73,8 +73,8 @@ def check_includes():
         (r"^runtime/", r"(troupe/|.*\.\./)actors/", "includes actors/"),
         (r"^runtime/(?!include/troupe/testing/|src/testing/)", r"(troupe/|.*\.\./)testing/",
          "only the test kit and tests include it"),
-        # asio.hpp is the one header for those who use Asio
-        (r"^runtime/include/troupe/(?!detail/caf/|asio\.hpp)", r"(boost|openssl)/", "an installed header includes it"),
+        # asio.hpp is the one header for those who use Asio, boost_test.hpp for Boost.Test
+        (r"^runtime/include/troupe/(?!detail/caf/|asio\.hpp|testing/boost_test\.hpp)", r"(boost|openssl)/", "an installed header includes it"),
         (r"^runtime/include/troupe/", r"troupe/asio\.hpp", "only programs include it"),
         # CAF's version-dependent side stays in two folders; anything may name what all versions have
         (r"^(runtime|actors)/(?!src/caf/|include/troupe/detail/caf/)",
@@ -143,7 +143,7 @@ def test_names():
     names = {f"compile_fail/{pathlib.PurePath(p).stem}" for p in tracked("tests/compile_fail/*.cpp")}
     for name in tracked("tests/*_test.cpp"):
         suite = ""
-        for what, word in re.findall(r"BOOST_AUTO_TEST_(SUITE|CASE)\(\s*(\w+)",
+        for what, word in re.findall(r"(?:BOOST_AUTO|TROUPE)_TEST_(SUITE|CASE)\(\s*(\w+)",
                                      (ROOT / name).read_text()):
             if what == "SUITE":
                 suite = word

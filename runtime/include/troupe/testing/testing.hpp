@@ -4,6 +4,7 @@
 /// The test kit, all of it but what belongs to one test framework (boost_test.hpp).
 #include <troupe/testing/checkpoints.hpp>
 #include <troupe/testing/expect_failure.hpp>
+#include <troupe/testing/run_test.hpp>
 #include <troupe/testing/sequencer.hpp>
 #include <troupe/testing/test_failure.hpp>
 #include <troupe/testing/virtual_clock.hpp>
