@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
@@ -66,7 +67,8 @@ private:
 };
 
 template <class T, class F>
-task<T> run_and_look(F fn, leak_check& leaks) {
+task<T> run_and_look(F fn, leak_check& leaks, std::string test) {
+  current_task_block()->name(std::move(test)); // in the tree
   if constexpr (std::is_void_v<T>) {
     co_await std::invoke(fn);
     co_await leaks.look_inside();
@@ -108,7 +110,7 @@ auto run_test(const test_options& options, F body) {
   how.debug = options.debug;
   how.time = options.time ? options.time : !options.virtual_time ? nullptr : &own.emplace();
   const auto root = [&]() -> task<value> {
-    return detail::run_and_look<value>(std::move(body), leaks);
+    return detail::run_and_look<value>(std::move(body), leaks, std::string(options.name));
   };
   if constexpr (std::is_void_v<value>) {
     run(std::move(how), root);
