@@ -2,6 +2,11 @@
 #pragma once
 
 /// The test kit, all of it but what belongs to one test framework (boost_test.hpp).
+#include <troupe/testing/check_channel.hpp>
+#include <troupe/testing/check_clock.hpp>
+#include <troupe/testing/check_stream.hpp>
+#include <troupe/testing/memory_listener.hpp>
+#include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/test_failure.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
