@@ -10,7 +10,6 @@
 
 using namespace troupe;
 using troupe_test::certificates;
-using troupe_test::memory_stream;
 using troupe_test::run_trials;
 using troupe_test::tls_pair;
 using troupe_test::trial;
@@ -65,7 +64,7 @@ BOOST_AUTO_TEST_CASE(p04_p05_tls) {
        co_await s.p.client->write_all(much);
      })},
     {"tls_stream::send_eof", true, on_pair([](situation& s) -> task<> {
-       s.p.wire.to_server->capacity = 0;
+       s.p.wire.to_server->capacity(0);
        co_await s.p.client->send_eof();
      })},
     {"tls_stream::close", true,

@@ -286,22 +286,23 @@ BOOST_AUTO_TEST_CASE(a_hello_with_any_byte_changed_does_no_harm) {
     const tls_server_context s(server_options());
     std::string hello;
     co_await with_nursery([&](nursery& n) -> task<> {
-      memory_stream::pair wire;
+      memory_wire wire;
       auto client = n.start_soon(
         [&]() -> task<> { co_await tls_connect(std::move(wire.client), "localhost", c); });
-      while (wire.to_server->bytes.empty())
+      while (wire.to_server->bytes().empty())
         co_await checkpoint();
-      hello = wire.to_server->bytes;
+      hello = wire.to_server->bytes();
       client.cancel();
       co_await checkpoint();
       co_await checkpoint();
     });
     BOOST_TEST(hello.size() > 200U);
     for (std::size_t i = 0; i < 2 * hello.size(); ++i) {
-      memory_stream::pair wire;
-      std::string& bytes = wire.to_server->bytes = hello;
+      memory_wire wire;
+      std::string bytes = hello;
       bytes[i / 2] = static_cast<char>(bytes[i / 2] ^ (i % 2 == 0 ? 0x01 : 0x80));
-      wire.to_server->ended = true;
+      wire.to_server->bytes(std::move(bytes));
+      wire.to_server->end();
       try {
         co_await tls_accept(std::move(wire.server), s);
         BOOST_ERROR("hands were shaken without a client");
@@ -353,14 +354,13 @@ BOOST_AUTO_TEST_CASE(a_client_that_is_too_slow_for_the_handshake_is_left) {
     tls_pair p;
     const tls_server_context s(o);
     auto to_server = p.wire.to_server;
-    to_server->bytes = std::string("\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", 11);
-    to_server->piece = 1;
+    to_server->put({"\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03", 11});
+    to_server->piece(1);
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_service([&]() -> task<> {
         for (;;) {
           co_await sleep_for(1s);
-          to_server->bytes += 'x';
-          to_server->tell();
+          to_server->put("x");
         }
       });
       BOOST_CHECK_THROW(

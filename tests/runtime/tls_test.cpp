@@ -100,7 +100,8 @@ BOOST_AUTO_TEST_CASE(p19_much_goes_both_ways_at_once_and_arrives_as_it_was) {
   for (const std::size_t piece : {std::size_t{1} << 20, std::size_t{1000}, std::size_t{7}})
     with_tls_pair([&](tls_pair& p) -> task<> {
       const std::string text = pattern(piece == 7 ? 100'000 : 3'000'000);
-      p.wire.to_client->piece = p.wire.to_server->piece = piece;
+      p.wire.to_client->piece(piece);
+      p.wire.to_server->piece(piece);
       std::string at_client, at_server;
       co_await with_nursery([&](nursery& n) -> task<> {
         n.start_soon(write_in_pieces, std::ref(*p.client), text, 300'000);
@@ -152,7 +153,7 @@ BOOST_AUTO_TEST_CASE(parts_are_written_as_one_and_bytes_are_counted) {
 BOOST_AUTO_TEST_CASE(two_readers_or_two_writers_are_a_mistake) {
   with_tls_pair([](tls_pair& p) -> task<> {
     BOOST_CHECK_THROW(co_await p.client->read_some({}), usage_error);
-    p.wire.to_server->capacity = 10;
+    p.wire.to_server->capacity(10);
     const std::string much(100'000, 'x');
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> { co_await read_text(*p.client); });

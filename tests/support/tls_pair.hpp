@@ -2,13 +2,14 @@
 #pragma once
 
 #include "support/certificates.hpp"
-#include "support/memory_stream.hpp"
 #include "support/stream_pair.hpp"
 
+#include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -35,9 +36,22 @@ inline troupe::tls_server_options server_options(const std::string& name = "serv
   return o;
 }
 
-/// The two ends of a connection in memory, and what is between them.
+/// A connection in memory, and what lies between its ends.
+struct memory_wire {
+  memory_wire() : memory_wire(troupe::testing::memory_stream_pair()) {}
+
+  troupe::testing::memory_stream client, server;
+  std::shared_ptr<troupe::testing::memory_pipe> to_server = client.outgoing();
+  std::shared_ptr<troupe::testing::memory_pipe> to_client = client.incoming();
+
+private:
+  explicit memory_wire(std::pair<troupe::testing::memory_stream, troupe::testing::memory_stream> p)
+    : client(std::move(p.first)), server(std::move(p.second)) {}
+};
+
+/// The two ends of TLS over one.
 struct tls_pair {
-  memory_stream::pair wire;
+  memory_wire wire;
   std::optional<troupe::tls_stream> client, server;
   std::exception_ptr client_error, server_error; // of the handshake
 

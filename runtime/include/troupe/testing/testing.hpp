@@ -2,8 +2,13 @@
 #pragma once
 
 /// The test kit, all of it but what belongs to one test framework (boost_test.hpp).
+#include <troupe/testing/check_channel.hpp>
+#include <troupe/testing/check_clock.hpp>
+#include <troupe/testing/check_stream.hpp>
 #include <troupe/testing/checkpoints.hpp>
 #include <troupe/testing/expect_failure.hpp>
+#include <troupe/testing/memory_listener.hpp>
+#include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/run_test.hpp>
 #include <troupe/testing/sequencer.hpp>
 #include <troupe/testing/test_failure.hpp>

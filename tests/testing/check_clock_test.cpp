@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// P26 for clocks: those of the runtime keep the rules, and a clock that breaks one is found out.
+#include <troupe/testing/check_clock.hpp>
+#include <troupe/testing/virtual_clock.hpp>
+#include <troupe/troupe.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <string>
+
+using namespace troupe;
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// Jumps to the next timer, and now and then back.
+class broken_clock final : public troupe::detail::time_source {
+public:
+  [[nodiscard]] time_point now() const noexcept override {
+    return now_ - (++asked_ % 16 == 0 ? 5us : 0us);
+  }
+  bool idle(troupe::detail::loop&, time_point next) noexcept override {
+    now_ = next;
+    return next != time_point::max();
+  }
+  void busy(troupe::detail::loop&) noexcept override {}
+
+private:
+  time_point now_ = time_point(24h);
+  mutable int asked_ = 0;
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(check_clock_suite)
+
+BOOST_AUTO_TEST_CASE(p26_virtual_clock_keeps_the_rules) {
+  run_virtually([] { return check_clock(); });
+  run_virtually([] { return check_clock(); }, 3);
+}
+
+BOOST_AUTO_TEST_CASE(p26_real_clock_keeps_the_rules) {
+  const run_options three{.loops = 3};
+  run(three, [] { return check_clock(); });
+}
+
+BOOST_AUTO_TEST_CASE(p26_clock_that_runs_back_is_found_out) {
+  broken_clock clock;
+  run_options options{.loops = 1};
+  options.time = &clock;
+  BOOST_CHECK_EXCEPTION(run(options, [] { return check_clock(); }), test_failure, [](auto& e) {
+    return std::string(e.what()).starts_with(
+      "check_clock: time does not run backwards: it runs back by 5000 ns");
+  });
+}
+
+BOOST_AUTO_TEST_SUITE_END()
