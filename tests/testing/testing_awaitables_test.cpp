@@ -2,6 +2,7 @@
 // P4 and P5 for what the test kit lets tasks await.
 #include "support/awaitable_trials.hpp"
 
+#include <troupe/testing/eventually.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -27,12 +28,40 @@ trial blocked(duration cushion) {
   return t;
 }
 
+trial coming_true() {
+  trial t;
+  t.waiting = []() -> task<> {
+    co_await testing::eventually(
+      "never", [] { return false; }, 1h);
+  };
+  t.now = []() -> task<> {
+    co_await testing::eventually(
+      "now", [] { return true; }, 1h);
+  };
+  return t;
+}
+
+trial staying_true() {
+  trial t;
+  t.waiting = []() -> task<> {
+    co_await testing::always(
+      "ever", [] { return true; }, 1h);
+  };
+  t.now = []() -> task<> {
+    co_await testing::always(
+      "now", [] { return true; }, 0s);
+  };
+  return t;
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(testing_awaitables)
 
 BOOST_AUTO_TEST_CASE(p04_p05_what_tests_wait_for) {
   run_trials({
+    {"eventually()", true, coming_true},
+    {"always()", true, staying_true},
     {"wait_all_tasks_blocked()", true, [] { return blocked(0s); }},
   });
 }

@@ -2,6 +2,12 @@
 #pragma once
 
 /// The test kit, all of it but what belongs to one test framework (boost_test.hpp).
+#include <troupe/testing/eventually.hpp>
+#include <troupe/testing/explore.hpp>
+#include <troupe/testing/faults.hpp>
+#include <troupe/testing/history.hpp>
+#include <troupe/testing/injection.hpp>
+#include <troupe/testing/simulation.hpp>
 #include <troupe/testing/test_failure.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
