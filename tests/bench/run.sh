@@ -73,6 +73,7 @@ for _ in $(seq "$passes"); do
     run "stock CAF" 20 "$bench/peer_stock_caf" "$test"
   done
   run "files" 60 "$bench/bench_files"
+  run "simulation" 60 "$bench/bench_simulation"
   run "threads" 60 "$bench/bench_threads"
   echo_server 6 troupe "$bench/bench_echo"
   echo_server 6 asio "$bench/peer_asio_echo"

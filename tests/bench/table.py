@@ -34,6 +34,9 @@ THREADS = {
     "t1": ("a call on a thread and back, wall ns", 1.0, False),
     "t16": ("the same, 16 at a time", 1.0, False),
 }
+# the same under testing::simulate
+SIMULATION = {"s1": ("yield switch, simulated, ns", 10, True),
+              "s2": ("there and back between two loops, simulated, ns", 10, True)}
 FILES = {"f1": ("read 1 GiB of a file that is in memory, wall ns a MiB", 1.1, False)}
 # TLS 1.3 with asio::ssl beside it; handshakes with a P-256 certificate
 TLS = {"7": ("TLS echo, user CPU ns a request", 1.0, True),
@@ -76,3 +79,4 @@ table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop
 table(SPREAD, "one_loop", "one loop", {})
 table(THREADS, "asio", "asio::thread_pool", {})
 table(FILES, "plain", "a loop of read", {})
+table(SIMULATION, "real", "a real run", {})

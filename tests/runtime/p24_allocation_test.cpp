@@ -4,6 +4,8 @@
 #include "fault_injection.hpp"
 #include "p24_scenarios.hpp"
 
+#include <troupe/testing/failing_allocations.hpp>
+#include <troupe/testing/injection.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -15,6 +17,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <system_error>
 
@@ -27,12 +30,12 @@ enum class kind { nothing, memory, io, other };
 
 /// What has come out of a run.
 kind kind_of(const std::exception_ptr& e) {
+  if (testing::is_out_of_memory(e))
+    return kind::memory;
   try {
     std::rethrow_exception(e);
-  } catch (const std::bad_alloc&) {
-    return kind::memory;
-  } catch (const std::system_error& error) {
-    return error.code() == std::errc::not_enough_memory ? kind::memory : kind::io;
+  } catch (const std::system_error&) {
+    return kind::io;
   } catch (const exception_group& group) {
     const kind first = kind_of(group.failures().front().error);
     for (const auto& f : group.failures())
@@ -45,11 +48,11 @@ kind kind_of(const std::exception_ptr& e) {
 }
 
 const char* current_scenario = "";
-std::size_t current_k = 0;
 
 /// Says where the program was when it should not have ended.
 [[noreturn]] void say_where() {
-  std::fprintf(stderr, "terminated in '%s', k = %zu\n", current_scenario, current_k);
+  std::fprintf(stderr, "terminated in '%s', allocation %zu\n", current_scenario,
+               testing::allocations.seen());
   std::abort();
 }
 
@@ -71,33 +74,27 @@ long open_descriptors() noexcept {
   return n;
 }
 
-outcome_of_run run_once(const p24::scenario& s, p24::ledger& l, faults::injector& what,
-                        std::size_t k, bool and_all_after, bool whole_run) {
+/// With system call `k` failing.
+outcome_of_run run_once(const p24::scenario& s, p24::ledger& l, std::size_t k) {
   current_scenario = s.name;
-  current_k = k;
   outcome_of_run result;
   std::set_terminate(say_where);
-  const long before = faults::live_blocks();
+  const long before = testing::allocations.live();
   const long open_before = open_descriptors();
   try {
     run_options options;
     options.loops = s.loops;
-    if (whole_run) {
-      const faults::armed now(what, k, and_all_after);
-      run(options, [&]() { return s.body(l); });
-    } else {
-      run(options, [&]() -> task<> {
-        const faults::armed now(what, k, and_all_after);
-        co_await s.body(l);
-      });
-    }
+    run(options, [&]() -> task<> {
+      const testing::armed now(faults::io, k);
+      co_await s.body(l);
+    });
   } catch (...) {
     result.what = kind_of(std::current_exception());
     if (result.what == kind::other)
       result.text = describe(std::current_exception());
   }
-  result.seen = what.seen();
-  result.leaked = faults::live_blocks() - before;
+  result.seen = faults::io.seen();
+  result.leaked = testing::allocations.live() - before;
   result.left_open = open_descriptors() - open_before;
   return result;
 }
@@ -112,33 +109,29 @@ void check_invariants(const p24::scenario& s, const p24::ledger& l, bool finishe
     BOOST_TEST(l.result == s.result);
 }
 
-/// Runs `s` until no allocation is left to fail.
 void fail_each_allocation(const p24::scenario& s, bool and_all_after, bool whole_run) {
   BOOST_TEST_CONTEXT("scenario '" << s.name << "'") {
-    for (int warm_up = 0; warm_up < 2; ++warm_up) {
-      p24::ledger l;
-      const auto o = run_once(s, l, faults::allocations, 0, false, whole_run);
-      BOOST_TEST((o.what == kind::nothing), o.text);
-      check_invariants(s, l, true);
-    }
-    for (std::size_t k = 1;; ++k) {
-      bool over = false;
-      BOOST_TEST_CONTEXT("k = " << k) {
-        p24::ledger l;
-        const auto o = run_once(s, l, faults::allocations, k, and_all_after, whole_run);
-        BOOST_TEST((o.what == kind::nothing || o.what == kind::memory), o.text);
-        check_invariants(s, l, o.what == kind::nothing);
-        over = o.seen < k;
-        BOOST_TEST(o.leaked == 0);
-        BOOST_TEST(o.left_open == 0);
+    current_scenario = s.name;
+    std::set_terminate(say_where);
+    std::optional<p24::ledger> l(std::in_place);
+    std::optional<long> open; // after the first run
+    testing::allocation_options o;
+    o.loops = s.loops;
+    o.and_all_after = and_all_after;
+    o.whole_run = whole_run;
+    const auto scenario = [&]() -> task<> { return s.body(l.emplace()); };
+    const auto check = [&](const testing::injection& i) {
+      BOOST_TEST_CONTEXT("k = " << i.point) {
+        check_invariants(s, *l, i.finished);
+        if (!open)
+          open = open_descriptors();
+        BOOST_TEST(open_descriptors() == *open);
       }
-      if (over) {
-        BOOST_TEST_MESSAGE(s.name << ": " << k - 1 << " allocations");
-        BOOST_TEST(k > 1);
-        break;
-      }
-      BOOST_REQUIRE(k < 10000);
-    }
+    };
+    std::size_t points = 0;
+    BOOST_CHECK_NO_THROW(points = testing::for_each_allocation(scenario, check, o));
+    BOOST_TEST(points > 0U);
+    BOOST_TEST_MESSAGE(s.name << ": " << points << " allocations");
   }
 }
 
@@ -170,12 +163,12 @@ BOOST_AUTO_TEST_CASE(p24_failing_the_kth_system_call_of_a_socket) {
     for (const int error : {ECONNRESET, EPIPE, EMFILE, ENOMEM, EINTR, ECONNABORTED}) {
       faults::io_error(error);
       p24::ledger warm_up;
-      run_once(s, warm_up, faults::io, 1, false, false);
+      run_once(s, warm_up, 1);
       for (std::size_t k = 1;; ++k) {
         bool over = false;
         BOOST_TEST_CONTEXT("errno " << error << ", k = " << k) {
           p24::ledger l;
-          const auto o = run_once(s, l, faults::io, k, false, false);
+          const auto o = run_once(s, l, k);
           BOOST_TEST((o.what != kind::other), o.text);
           check_invariants(s, l, o.what == kind::nothing);
           over = o.seen < k;
@@ -230,10 +223,10 @@ BOOST_AUTO_TEST_CASE(p11_p24_no_value_is_lost_when_a_channel_has_no_memory) {
               co_await checkpoint();
             }
           });
-          faults::allocations.arm(k);
+          testing::allocations.arm(k);
           co_return;
         });
-        faults::allocations.disarm();
+        testing::allocations.disarm();
         const auto seen = ends.rx.statistics();
         in_order &= seen.sent == count && seen.received == count && seen.buffered == 0;
       });

@@ -3,6 +3,7 @@
 #include "support/awaitable_trials.hpp"
 
 #include <troupe/testing/checkpoints.hpp>
+#include <troupe/testing/eventually.hpp>
 #include <troupe/testing/expect_failure.hpp>
 #include <troupe/testing/sequencer.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
@@ -80,12 +81,40 @@ trial failing(bool late) {
   return t;
 }
 
+trial coming_true() {
+  trial t;
+  t.waiting = []() -> task<> {
+    co_await testing::eventually(
+      "never", [] { return false; }, 1h);
+  };
+  t.now = []() -> task<> {
+    co_await testing::eventually(
+      "now", [] { return true; }, 1h);
+  };
+  return t;
+}
+
+trial staying_true() {
+  trial t;
+  t.waiting = []() -> task<> {
+    co_await testing::always(
+      "ever", [] { return true; }, 1h);
+  };
+  t.now = []() -> task<> {
+    co_await testing::always(
+      "now", [] { return true; }, 0s);
+  };
+  return t;
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(testing_awaitables)
 
 BOOST_AUTO_TEST_CASE(p04_p05_what_tests_wait_for) {
   run_trials({
+    {"eventually()", true, coming_true},
+    {"always()", true, staying_true},
     {"wait_all_tasks_blocked()", true, [] { return blocked(0s); }},
     {"turn()", true, turn},
     {"turn(), at once", true, turn_at_once},

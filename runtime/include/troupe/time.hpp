@@ -58,7 +58,7 @@ struct [[nodiscard]] checkpoint_awaiter {
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <troupe_promise Promise>
-  void await_suspend(std::coroutine_handle<Promise> h) const noexcept {
+  void await_suspend(std::coroutine_handle<Promise> h) const {
     h.promise().task->yield(h);
   }
   void await_resume() const noexcept {}

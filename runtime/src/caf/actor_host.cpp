@@ -7,6 +7,7 @@
 #include <troupe/error.hpp>
 
 #include <caf/actor_cast.hpp>
+#include <caf/actor_registry.hpp>
 #include <caf/deep_to_string.hpp>
 #include <caf/logger.hpp>
 
@@ -79,6 +80,10 @@ caf_host::caf_host(runtime& rt, const configure_actors_fn& configure) : runtime_
 }
 
 caf_host::~caf_host() = default;
+
+std::size_t caf_host::running() const noexcept { return system_->registry().running(); }
+
+void caf_host::wait_for_none() noexcept { system_->await_actors_before_shutdown(false); }
 
 caf_host& caf_host::current(const char* what) {
   if (loop* here = loop::current())

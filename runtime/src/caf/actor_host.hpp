@@ -21,6 +21,9 @@ public:
   caf_host(runtime& rt, const configure_actors_fn& configure);
   ~caf_host() override;
 
+  [[nodiscard]] std::size_t running() const noexcept override;
+  void wait_for_none() noexcept override;
+
   /// That of the current loop; makes it. Throws `usage_error` that names `what`.
   [[nodiscard]] static caf_host& current(const char* what);
 

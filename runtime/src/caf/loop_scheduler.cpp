@@ -2,6 +2,7 @@
 #include "loop_scheduler.hpp"
 
 #include <troupe/caf_scheduler.hpp>
+#include <troupe/detail/simulation.hpp>
 
 #include <caf/actor_system_config.hpp>
 #include <caf/intrusive_ptr.hpp>
@@ -66,8 +67,8 @@ void loop_jobs::push(caf::resumable* job) {
     loop_.push(*this);
 }
 
-void loop_jobs::run_one(caf::resumable* job) noexcept {
-  switch (job->resume(this, owner_.throughput(messages_per_job))) {
+void loop_jobs::run_one(caf::resumable* job, std::size_t messages) noexcept {
+  switch (job->resume(this, owner_.throughput(messages))) {
   case caf::resumable::resume_later: jobs_.push_back(job); break;
   case caf::resumable::shutdown_execution_unit: break; // ours end with their loop
   case caf::resumable::done:
@@ -76,12 +77,14 @@ void loop_jobs::run_one(caf::resumable* job) noexcept {
 }
 
 void loop_jobs::run() noexcept {
+  if (simulation::current())
+    return run_in_simulation();
   const time_point begin = clock::now();
   duration turn{};
   for (std::size_t n = jobs_per_turn; n != 0 && !jobs_.empty() && turn < long_turn; --n) {
     caf::resumable* job = jobs_.front();
     jobs_.pop_front();
-    run_one(job);
+    run_one(job, messages_per_job);
     turn = clock::now() - begin;
   }
   if (jobs_.empty())
@@ -91,6 +94,17 @@ void loop_jobs::run() noexcept {
   if (!linked())
     loop_.push(*this);
   loop_.look_around();
+}
+
+/// One message of one actor a step, and nothing that depends on the machine's clock.
+void loop_jobs::run_in_simulation() noexcept {
+  if (jobs_.empty())
+    return; // closed meanwhile
+  caf::resumable* job = jobs_.front();
+  jobs_.pop_front();
+  run_one(job, 1);
+  if (!jobs_.empty() && !linked())
+    loop_.push(*this);
 }
 
 /// Ordinary actors have no home: a loop that has nothing to do takes half of them.
@@ -179,7 +193,10 @@ void loop_scheduler::on_each_loop(const std::function<void(std::size_t)>& f) {
   std::deque<on_loop> calls;
   for (std::size_t i = 0; i < num_workers_; ++i)
     runtime_->at(i).post(calls.emplace_back([&f, i] { f(i); }, done));
-  done.wait();
+  if (simulation* s = runtime_->simulated())
+    s->run_until(*runtime_, [&done] { return done.try_wait(); });
+  else
+    done.wait();
 }
 
 void loop_scheduler::enqueue(caf::resumable* job) {

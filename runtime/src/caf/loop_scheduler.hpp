@@ -42,7 +42,8 @@ private:
   static constexpr std::size_t messages_per_job = 64;
 
   void run() noexcept override;
-  void run_one(caf::resumable* job) noexcept;
+  void run_in_simulation() noexcept;
+  void run_one(caf::resumable* job, std::size_t messages) noexcept;
   void push(caf::resumable* job);
   void share() noexcept;
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "io_uring.hpp"
 
+#include <troupe/detail/runtime.hpp>
+
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,7 +55,7 @@ io_uring::~io_uring() {
 void io_uring::shutdown() { ring_.reset(-1); }
 
 io_uring* io_uring::of(loop& home) {
-  if (!allowed.load(std::memory_order_relaxed))
+  if (!allowed.load(std::memory_order_relaxed) || home.owner().simulated())
     return nullptr;
   auto& ring = boost::asio::use_service<io_uring>(home.io());
   if (ring.state_ == state::unknown)

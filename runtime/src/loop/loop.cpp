@@ -62,6 +62,8 @@ loop::~loop() = default;
 
 loop* loop::current() noexcept { return this_thread_loop; }
 
+loop* loop::set_current(loop* l) noexcept { return std::exchange(this_thread_loop, l); }
+
 time_point loop::rough_now() const noexcept {
   if (time_)
     return time_->now();
@@ -132,20 +134,28 @@ void loop::drain_inbox() noexcept {
   if (!arrived_) [[likely]] {
     if (!inbox_waiting()) [[likely]]
       return;
-    inbox_node* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
-    heard_ = true;
-    while (newest) {
-      inbox_node* next = newest->next_;
-      newest->next_ = arrived_;
-      arrived_ = newest;
-      newest = next;
-    }
+    take_inbox();
   }
-  for (unsigned n = batch; n != 0 && arrived_; --n) {
-    inbox_node* next = arrived_;
-    arrived_ = next->next_;
-    next->run();
+  for (unsigned n = batch; n != 0 && arrived_; --n)
+    run_message();
+}
+
+/// Nothing that was taken before may be left.
+void loop::take_inbox() noexcept {
+  inbox_node* newest = inbox_.exchange(nullptr, std::memory_order_acquire);
+  heard_ = true;
+  while (newest) {
+    inbox_node* next = newest->next_;
+    newest->next_ = arrived_;
+    arrived_ = newest;
+    newest = next;
   }
+}
+
+void loop::run_message() noexcept {
+  inbox_node* next = arrived_;
+  arrived_ = next->next_;
+  next->run();
 }
 
 void loop::fire_timers() noexcept {

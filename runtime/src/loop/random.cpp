@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/detail/simulation.hpp>
 #include <troupe/random.hpp>
 
 #include <random>
@@ -6,6 +7,8 @@
 namespace troupe {
 
 std::uint64_t random_bits() {
+  if (detail::simulation* s = detail::simulation::current())
+    return s->random_bits();
   thread_local std::mt19937_64 generator{[] {
     std::random_device device;
     return std::uint64_t(device()) << 32 | device();

@@ -3,6 +3,7 @@
 
 #include <troupe/detail/elsewhere.hpp>
 #include <troupe/detail/runtime.hpp>
+#include <troupe/detail/simulation.hpp>
 #include <troupe/detail/task_extras.hpp>
 #include <troupe/error.hpp>
 #include <troupe/task_tree.hpp>
@@ -109,8 +110,10 @@ struct runtime::impl {
 };
 
 runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_signals,
-                 duration shutdown_limit, configure_actors_fn configure_actors)
-  : serial_(last_serial.fetch_add(1, std::memory_order_relaxed) + 1), time_(time), debug_(debug),
+                 duration shutdown_limit, configure_actors_fn configure_actors,
+                 simulation* simulated)
+  : serial_(last_serial.fetch_add(1, std::memory_order_relaxed) + 1),
+    time_(simulated ? simulated : time), simulation_(simulated), debug_(debug),
     impl_(std::make_unique<impl>()) {
   impl_->configure_actors = std::move(configure_actors);
   if (loop::current())
@@ -118,18 +121,15 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
   if (loops == 0)
     loops = std::max(1U, std::thread::hardware_concurrency());
   for (unsigned i = 0; i < loops; ++i)
-    loops_.push_back(std::make_unique<loop>(*this, i, time, debug));
+    loops_.push_back(std::make_unique<loop>(*this, i, time_, debug));
   if (debug)
     impl_->dog.emplace(loops_);
   last_root_signal = 0;
   if (handle_signals)
     impl_->signals = std::make_unique<signal_watch>(*this, shutdown_limit);
   try {
-    for (auto& l : loops_) {
-      impl_->threads.emplace_back([&l = *l] { l.run(); });
-      const std::string name = "troupe-" + std::to_string(l->index());
-      pthread_setname_np(impl_->threads.back().native_handle(), name.c_str());
-    }
+    if (!simulation_)
+      start_threads();
     register_runtime(*this);
   } catch (...) {
     stop_threads();
@@ -139,10 +139,14 @@ runtime::runtime(unsigned loops, time_source* time, bool debug, bool handle_sign
 
 runtime::~runtime() {
   unregister_runtime(*this);
+  if (simulation_)
+    end_actors_in_simulation();
   // what was abandoned there may still ask something of the loops and the actors
   delete threads_.load();
   delete cpu_threads_.load();
   delete host_.load();
+  if (simulation_)
+    simulation_->settle(*this);
   stop_threads();
   delete watch_.load();
 }
@@ -152,6 +156,23 @@ idle_watch& runtime::watch(std::unique_ptr<idle_watch> fresh) noexcept {
   if (watch_.compare_exchange_strong(there, fresh.get(), std::memory_order_acq_rel))
     there = fresh.release();
   return *there;
+}
+
+void runtime::start_threads() {
+  for (auto& l : loops_) {
+    impl_->threads.emplace_back([&l = *l] { l.run(); });
+    const std::string name = "troupe-" + std::to_string(l->index());
+    pthread_setname_np(impl_->threads.back().native_handle(), name.c_str());
+  }
+}
+
+/// Their system waits for all actors when it is destroyed, and nobody would run them then.
+void runtime::end_actors_in_simulation() noexcept {
+  actor_host* const actors = host();
+  if (!actors || simulation_->run_until(*this, [actors] { return actors->running() == 0; }))
+    return;
+  simulation_->left_behind(actors->running());
+  actors->wait_for_none();
 }
 
 actor_host& runtime::need_host() {
@@ -186,12 +207,16 @@ void runtime::stop_threads() noexcept {
 void runtime::run_root(task_block& root, inbox_node& start) {
   impl_->root = &root;
   at(0).post(start);
-  if (impl_->signals)
-    impl_->signals->run();
-  std::unique_lock lock(impl_->mutex);
-  impl_->changed.wait(lock, [&] { return impl_->root_over; });
-  lock.unlock();
-  impl_->signals.reset(); // from here on they have their default effect
+  if (simulation_) {
+    simulation_->run_root(*this, root);
+  } else {
+    if (impl_->signals)
+      impl_->signals->run();
+    std::unique_lock lock(impl_->mutex);
+    impl_->changed.wait(lock, [&] { return impl_->root_over; });
+    lock.unlock();
+    impl_->signals.reset(); // from here on they have their default effect
+  }
   if (root.ended_cancelled())
     throw_task_cancelled(root);
 }

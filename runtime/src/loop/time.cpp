@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/detail/simulation.hpp>
 #include <troupe/time.hpp>
 
 namespace troupe {
@@ -24,8 +25,10 @@ bool sleep_awaiter::arm(task_block& t) {
 } // namespace detail
 
 time_point current_time() noexcept {
-  const detail::loop* l = detail::loop::current();
-  return l ? l->now() : clock::now();
+  if (const detail::loop* l = detail::loop::current())
+    return l->now();
+  const detail::simulation* s = detail::simulation::current(); // in a job for a thread
+  return s ? s->now() : clock::now();
 }
 
 } // namespace troupe

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket.hpp"
 
+#include <troupe/detail/simulation.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/readiness.hpp>
 
@@ -88,11 +89,13 @@ private:
 } // namespace
 
 task<> wait_readable(int fd) {
+  refuse_under_simulation("wait_readable");
   readiness_op op(fd, POLLIN);
   co_await op;
 }
 
 task<> wait_writable(int fd) {
+  refuse_under_simulation("wait_writable");
   readiness_op op(fd, POLLOUT);
   co_await op;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket.hpp"
 
+#include <troupe/detail/simulation.hpp>
 #include <troupe/error.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/tcp.hpp>
@@ -107,6 +108,7 @@ bool socket_op::failed(int cause) noexcept {
 }
 
 loop& require_loop(const char* what) {
+  refuse_under_simulation(what);
   if (loop* l = loop::current())
     return *l;
   throw usage_error(std::string("troupe: ") + what + " was called outside of a task");

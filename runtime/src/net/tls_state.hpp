@@ -196,7 +196,7 @@ struct tls_pass {
 
   [[nodiscard]] bool await_ready() const noexcept { return false; }
   template <troupe_promise Promise>
-  bool await_suspend(std::coroutine_handle<Promise> h) const noexcept {
+  bool await_suspend(std::coroutine_handle<Promise> h) const {
     task_block& t = *h.promise().task;
     return t.cancelled_at(h) || t.must_yield(h);
   }

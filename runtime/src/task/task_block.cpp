@@ -197,7 +197,7 @@ checkpoint_watch* task_block::watch_checkpoints(checkpoint_watch* watch) {
   return std::exchange(known, watch);
 }
 
-void task_block::tell_watch() noexcept {
+void task_block::tell_watch() {
   if ((attention_ & attend_watch) != 0)
     extras_->watch->at_checkpoint(*this);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/detail/runtime.hpp>
+#include <troupe/detail/simulation.hpp>
 #include <troupe/detail/task_extras.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/task_tree.hpp>
@@ -147,8 +148,9 @@ std::string dump_task_tree() {
   for (detail::runtime* rt : detail::runtimes)
     for (std::size_t i = 0; i < rt->size(); ++i) {
       detail::loop& l = rt->at(i);
-      text += &l == detail::loop::current() ? detail::dump_loop(l)
-                                            : detail::dump_request::ask(l, patience);
+      const bool here = &l == detail::loop::current()
+                        || (rt->simulated() && rt->simulated() == detail::simulation::current());
+      text += here ? detail::dump_loop(l) : detail::dump_request::ask(l, patience);
     }
   return text;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "pool_core.hpp"
 
+#include <troupe/detail/simulation.hpp>
 #include <troupe/error.hpp>
 
 #include <linux/futex.h>
@@ -34,6 +35,12 @@ void futex_wait(std::atomic<std::uint32_t>& word, std::uint32_t expected, durati
 
 void futex_wake(std::atomic<std::uint32_t>& word) noexcept {
   ::syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+bool take_back_from_simulation(thread_job& job) noexcept {
+  const bool there = job.linked();
+  job.unlink();
+  return there;
 }
 
 } // namespace
@@ -137,6 +144,8 @@ void pool_core::submit(thread_job& job, bool counted) {
   lock guard(mutex_);
   if (closed_)
     throw usage_error("troupe: thread pool '" + name_ + "' is closed");
+  if (simulation* s = simulation::current())
+    return s->submit(job);
   if (!may_run(job) || !queue_.empty()) {
     queue_.push_back(job);
     ++waiting_;
@@ -164,6 +173,8 @@ bool pool_core::take_back(thread_job& job) noexcept {
   const lock guard(mutex_);
   if (job.taken())
     return false;
+  if (simulation::current())
+    return take_back_from_simulation(job);
   job.unlink();
   --waiting_;
   return true;

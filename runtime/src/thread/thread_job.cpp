@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/detail/remote_scope.hpp>
+#include <troupe/detail/simulation.hpp>
 #include <troupe/detail/task_extras.hpp>
 #include <troupe/detail/thread_impl.hpp>
 #include <troupe/error.hpp>
@@ -250,6 +251,7 @@ void visit::answer(std::exception_ptr failure) noexcept {
 }
 
 void task_visit::send() {
+  refuse_under_simulation("from_thread");
   if (work_.cancelled() || !work_.send(*this))
     thread_work::throw_cancelled();
   wait();
@@ -265,6 +267,7 @@ void task_visit::arrive(thread_wait* where) noexcept {
 nursery_visit::nursery_visit(target to) : scope_(to.first.scope_), name_(std::move(to.second)) {}
 
 void nursery_visit::send() {
+  refuse_under_simulation("from_thread");
   if (!scope_->post(*this))
     throw nursery_closed("troupe: from_thread: the nursery of the loop_token has closed");
   wait();

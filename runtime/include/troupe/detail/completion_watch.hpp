@@ -41,7 +41,7 @@ public:
 
     [[nodiscard]] bool await_ready() const noexcept { return false; }
     template <troupe_promise Promise>
-    bool await_suspend(std::coroutine_handle<Promise> h) noexcept {
+    bool await_suspend(std::coroutine_handle<Promise> h) {
       task_ = h.promise().task;
       if (task_->cancelled_at(h))
         return true;

@@ -34,8 +34,8 @@ private:
   inbox_node* next_ = nullptr;
 };
 
-/// Called on each loop in debug mode after each step of a task, if set. For tests: a
-/// place to change things between any two steps.
+/// Called on each loop in debug mode, and under simulation, after each step of a task, if
+/// set. For tests: a place to change things between any two steps.
 using step_hook = void (*)(loop&) noexcept;
 extern std::atomic<step_hook> after_step;
 
@@ -114,6 +114,8 @@ public:
 private:
   friend class task_block;
   friend class runtime;
+  friend class loop_steps;
+  friend class on_loop;
   friend std::coroutine_handle<> transfer(task_block&, std::coroutine_handle<>) noexcept;
 
   struct io_state;
@@ -123,11 +125,14 @@ private:
   static constexpr unsigned budget = 128;
   static constexpr unsigned batch = 64;
 
+  static loop* set_current(loop* l) noexcept; // gives the one before
   bool run_slice() noexcept;
   void poll() noexcept;
   bool run_ready() noexcept;
   void run_timed(task_block& t) noexcept;
   void drain_inbox() noexcept;
+  void take_inbox() noexcept;
+  void run_message() noexcept;
   void fire_timers() noexcept;
   bool prepare_to_sleep() noexcept;
   bool stay_awake() noexcept;
@@ -204,7 +209,7 @@ bool task_block::must_yield(std::coroutine_handle<Promise> h) noexcept {
 }
 
 template <class Promise>
-void task_block::yield(std::coroutine_handle<Promise> h) noexcept {
+void task_block::yield(std::coroutine_handle<Promise> h) {
   if (attention_ != 0) [[unlikely]]
     tell_watch();
   resume_ = h;

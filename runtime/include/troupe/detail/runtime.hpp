@@ -23,6 +23,7 @@ class thread_pool;
 namespace troupe::detail {
 
 class runtime;
+class simulation;
 
 using configure_actors_fn = std::function<void(caf::actor_system_config&)>;
 
@@ -31,6 +32,11 @@ using configure_actors_fn = std::function<void(caf::actor_system_config&)>;
 class actor_host {
 public:
   virtual ~actor_host() = default;
+
+  /// Ordinary actors that have not ended: the destructor waits for them.
+  [[nodiscard]] virtual std::size_t running() const noexcept = 0;
+  /// It does not.
+  virtual void wait_for_none() noexcept = 0;
 };
 [[nodiscard]] std::unique_ptr<actor_host> make_actor_host(runtime& rt,
                                                           const configure_actors_fn& configure);
@@ -51,9 +57,11 @@ public:
 class runtime {
 public:
   /// Starts `loops` threads (0: one per core). Throws `std::system_error`.
-  /// `configure_actors` is called when the actor side is made.
+  /// `configure_actors` is called when the actor side is made. With a `simulation`, which
+  /// is the time source then, there are no threads.
   runtime(unsigned loops, time_source* time, bool debug, bool handle_signals,
-          duration shutdown_limit = duration::max(), configure_actors_fn configure_actors = {});
+          duration shutdown_limit = duration::max(), configure_actors_fn configure_actors = {},
+          simulation* simulated = nullptr);
 
   /// Stops the loops and joins their threads.
   ~runtime();
@@ -74,6 +82,8 @@ public:
   }
   [[nodiscard]] bool debug() const noexcept { return debug_; }
   [[nodiscard]] time_source* time() const noexcept { return time_; }
+  /// What runs the loops; null, if they have threads.
+  [[nodiscard]] simulation* simulated() const noexcept { return simulation_; }
 
   /// Null as long as nobody watches.
   [[nodiscard]] idle_watch* watch() const noexcept {
@@ -111,13 +121,16 @@ private:
   }
   thread_pool& make_pool(std::atomic<thread_pool*>& pool, std::size_t size, const char* name);
 
+  void start_threads();
   void stop_threads() noexcept;
+  void end_actors_in_simulation() noexcept;
 
   static constexpr unsigned key_bits = 16;
 
   const std::uint64_t serial_; // no other runtime of the process has it
   std::vector<std::unique_ptr<loop>> loops_;
   time_source* time_;
+  simulation* simulation_;
   bool debug_;
   std::atomic<idle_watch*> watch_{nullptr};
   std::atomic<actor_host*> host_{nullptr};

@@ -96,8 +96,9 @@ struct task_flags {
 /// Sees the checkpoints that a task comes to. For tests; costs nothing where there is none.
 class checkpoint_watch {
 public:
-  /// `t`, which runs, is at a checkpoint; not cancelled yet, if it is or becomes so here.
-  virtual void at_checkpoint(task_block& t) noexcept = 0;
+  /// `t`, which runs, is at a checkpoint; not cancelled yet, if it is or becomes so here. What
+  /// this throws, the await throws.
+  virtual void at_checkpoint(task_block& t) = 0;
 
 protected:
   ~checkpoint_watch() = default;
@@ -118,7 +119,7 @@ public:
   /// The task is at a checkpoint in frame `h`. Returns true if it is cancelled:
   /// then it has been scheduled to unwind, and the awaiter suspends at once.
   template <class Promise>
-  bool cancelled_at(std::coroutine_handle<Promise> h) noexcept {
+  bool cancelled_at(std::coroutine_handle<Promise> h) {
     if (attention_ == 0) [[likely]]
       return false;
     tell_watch();
@@ -151,7 +152,7 @@ public:
 
   /// The task gives way in frame `h`; a checkpoint without an effect.
   template <class Promise>
-  void yield(std::coroutine_handle<Promise> h) noexcept;
+  void yield(std::coroutine_handle<Promise> h);
 
   // -- cancellation -----------------------------------------------------------
 
@@ -279,7 +280,7 @@ private:
   void deliver_cancellation() noexcept;
   void load_home() noexcept;
   void unwind() noexcept;
-  void tell_watch() noexcept;
+  void tell_watch();
   void cancel(cancel_cause cause, std::string_view why, std::string_view origin) noexcept;
 
   loop* loop_;

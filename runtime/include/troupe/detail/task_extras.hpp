@@ -4,6 +4,7 @@
 #include <troupe/cancel_scope.hpp>
 #include <troupe/detail/child.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -35,6 +36,7 @@ struct task_extras {
   std::shared_ptr<const void> locals;                // task-local values; see task_local.hpp
   task_actor* actor = nullptr;                       // owned; once somebody has asked for it
   time_point inherited_deadline = time_point::max(); // of a task started from another loop
+  std::uint32_t number = 0;                          // under simulation: it ran as the n-th
 };
 
 } // namespace troupe::detail

@@ -6,11 +6,17 @@
 #include <troupe/testing/check_clock.hpp>
 #include <troupe/testing/check_stream.hpp>
 #include <troupe/testing/checkpoints.hpp>
+#include <troupe/testing/eventually.hpp>
 #include <troupe/testing/expect_failure.hpp>
+#include <troupe/testing/explore.hpp>
+#include <troupe/testing/faults.hpp>
+#include <troupe/testing/history.hpp>
+#include <troupe/testing/injection.hpp>
 #include <troupe/testing/memory_listener.hpp>
 #include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/run_test.hpp>
 #include <troupe/testing/sequencer.hpp>
+#include <troupe/testing/simulation.hpp>
 #include <troupe/testing/test_failure.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "event_log.hpp"
+
+#include <troupe/detail/task_extras.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <iomanip>
+#include <sstream>
+
+namespace troupe::testing::internal {
+
+namespace {
+
+using troupe::detail::task_block;
+using troupe::detail::task_extras;
+using troupe::detail::task_state;
+
+template <std::size_t N>
+std::string_view copy(std::string_view from, std::array<char, N>& to) noexcept {
+  const std::size_t n = from.copy(to.data(), N - 1);
+  to[n] = '\0';
+  return {to.data(), n};
+}
+
+/// The number of a task that has run; 0 of one that is none.
+std::uint32_t number_of(const task_block* t) noexcept {
+  return t && t->extras() ? t->extras()->number : 0;
+}
+
+std::string_view outcome(const task_block& t) noexcept {
+  switch (t.state()) {
+  case task_state::running:
+  case task_state::ready:
+  case task_state::ready_yield: return "gives way";
+  case task_state::ready_unwind: return "is cancelled";
+  case task_state::waiting:
+  case task_state::aborting: return t.waiting_for() ? t.waiting_for()->waits_for() : "nothing";
+  case task_state::ended:
+    if (t.ended_cancelled())
+      return "ended, cancelled";
+    return const_cast<task_block&>(t).error() ? "ended with a failure" : "ended"; // NOLINT
+  }
+  return "";
+}
+
+bool waits(const task_block& t) noexcept {
+  return t.state() == task_state::waiting || t.state() == task_state::aborting;
+}
+
+} // namespace
+
+void event_log::fold(std::uint64_t word) noexcept {
+  hash_ = (hash_ ^ word) * 0x9e3779b97f4a7c15U;
+  hash_ ^= hash_ >> 32;
+}
+
+void event_log::fold(std::string_view text) noexcept {
+  fold(text.size());
+  while (!text.empty()) {
+    std::uint64_t word = 0;
+    const std::size_t n = std::min(text.size(), sizeof word);
+    std::memcpy(&word, text.data(), n);
+    fold(word);
+    text.remove_prefix(n);
+  }
+}
+
+event_log::entry& event_log::next() noexcept {
+  if (kept_ == 0)
+    return spare_;
+  try {
+    if (entries_.size() < kept_) {
+      last_ = entries_.size();
+      return entries_.emplace_back();
+    }
+  } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): overwrites one, then
+  }
+  if (entries_.empty())
+    return spare_;
+  last_ = (last_ + 1) % entries_.size();
+  return entries_[last_];
+}
+
+void event_log::begin(const step& s) noexcept {
+  entry& e = next();
+  open_ = &e;
+  e.kind = s.kind;
+  e.noted = e.first = e.waits = false;
+  e.loop = s.loop;
+  e.number = 0;
+  e.step = ++steps_;
+  e.time = s.time.time_since_epoch();
+  fold(static_cast<std::uint64_t>(s.kind) | std::uint64_t{s.loop} << 8U);
+  fold(static_cast<std::uint64_t>(e.time.count()));
+  if (!s.task)
+    return;
+  const task_block& t = *s.task;
+  name(e, t);
+  if (!number_of(&t)) {
+    try {
+      const_cast<task_block&>(t).need_extras().number = ++tasks_; // NOLINT: only that
+    } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): without one, then
+    }
+    e.first = true;
+    e.parent = number_of(parent_of(t));
+    fold(e.parent);
+    fold(std::string_view(e.function));
+    fold(std::string_view(e.name.data()));
+  }
+  e.number = number_of(&t);
+  fold(std::uint64_t{e.number} << 8U | static_cast<std::uint64_t>(t.state()));
+}
+
+void event_log::name(entry& e, const task_block& t) noexcept {
+  e.function = t.function_name();
+  e.name[0] = '\0';
+  if (t.extras() && !t.extras()->name.empty())
+    copy(t.extras()->name, e.name);
+}
+
+void event_log::end(const step& s) noexcept {
+  entry& e = *open_;
+  e.then[0] = '\0';
+  if (!s.task) {
+    e.function = "";
+    e.name[0] = '\0';
+    return;
+  }
+  const task_block& t = *s.task;
+  if (e.kind != step_kind::task) {
+    name(e, t);
+    e.number = number_of(&t);
+    return fold(e.number);
+  }
+  fold(static_cast<std::uint64_t>(t.state()) << 8U | std::uint64_t{waits(t)});
+  fold(copy(outcome(t), e.then));
+  e.waits = waits(t);
+}
+
+void event_log::note(time_point at, std::string_view what) noexcept {
+  entry& e = next();
+  e.noted = true;
+  e.step = steps_;
+  e.time = at.time_since_epoch();
+  fold(copy(what, e.then));
+}
+
+// -- for people -------------------------------------------------------------------------
+
+void event_log::write(std::ostream& out, const entry& e) {
+  out << std::setw(6) << e.step << ' ' << std::fixed << std::setprecision(6) << std::setw(12)
+      << std::chrono::duration<double>(e.time).count() << " s  ";
+  if (e.noted) {
+    out << e.then.data() << '\n';
+    return;
+  }
+  if (e.kind == step_kind::job)
+    out << "a thread: its job";
+  else
+    out << "loop " << e.loop << ": ";
+  std::string task =
+    e.name[0] ? std::string(e.name.data()) : troupe::detail::short_name(e.function);
+  if (e.number != 0)
+    task += '#' + std::to_string(e.number);
+  switch (e.kind) {
+  case step_kind::task:
+    out << task;
+    if (e.first && e.parent)
+      out << ", a child of #" << e.parent << ',';
+    out << (e.first ? " starts, then " : " runs, then ") << (e.waits ? "waits for " : "")
+        << e.then.data() << '\n';
+    return;
+  case step_kind::callback: out << "a callback"; break;
+  case step_kind::message: out << "a message from elsewhere"; break;
+  case step_kind::timer: out << "a timer"; break;
+  case step_kind::job: break;
+  }
+  out << (task.empty() ? "" : " for ") << task << '\n';
+}
+
+std::string event_log::text() const {
+  std::ostringstream out;
+  for (std::size_t i = 1; i <= entries_.size(); ++i)
+    write(out, entries_[(last_ + i) % entries_.size()]);
+  return out.str();
+}
+
+} // namespace troupe::testing::internal

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/testing/simulation.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace troupe::testing::internal {
+
+/// What brings one run back: `seed`, `seed:hash`, or, of one that was made simpler,
+/// `seed@decision=way,...:hash` where all other decisions are those of
+/// `schedule::in_turn`.
+struct replay {
+  std::uint64_t seed = 0;
+  std::optional<std::vector<choice>> choices;
+  std::optional<std::uint64_t> hash;
+
+  /// Throws `test_failure`.
+  [[nodiscard]] static replay parse(std::string_view text);
+
+  /// Of TROUPE_SEED, if that is set.
+  [[nodiscard]] static std::optional<replay> of_environment();
+
+  [[nodiscard]] std::string text() const;
+
+  [[nodiscard]] simulation_options apply(simulation_options options) const;
+
+  /// Throws `test_failure` if this is not the run that was recorded.
+  void check(const simulation_report& r) const;
+};
+
+} // namespace troupe::testing::internal

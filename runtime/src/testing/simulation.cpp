@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "simulator.hpp"
+
+#include <troupe/detail/task_block.hpp>
+#include <troupe/error.hpp>
+#include <troupe/testing/simulation.hpp>
+
+#include <iomanip>
+#include <sstream>
+
+namespace troupe::testing {
+
+std::string simulation_report::why() const {
+  return failure ? troupe::detail::describe_or_empty(failure) : std::string();
+}
+
+std::string simulation_report::text() const {
+  if (!failure)
+    return {};
+  std::ostringstream out;
+  out << "troupe: the simulation has failed after " << steps << " steps and "
+      << std::chrono::duration<double>(elapsed).count() << " s of its time: " << why()
+      << "\nWhat was done last:\n"
+      << log << "It comes back with TROUPE_SEED=" << seed << ':' << std::hex << hash << '\n';
+  return out.str();
+}
+
+namespace internal {
+
+simulated_run::simulated_run(std::uint64_t seed, const simulation_options& options) {
+  if (options.loops == 0)
+    throw usage_error("troupe: simulate needs one loop at least");
+  simulator_ = std::make_unique<simulator>(seed, options);
+  runtime_ =
+    std::make_unique<troupe::detail::runtime>(options.loops, nullptr, false, false, duration::max(),
+                                              options.configure_actors, simulator_.get());
+}
+
+simulated_run::~simulated_run() = default;
+
+troupe::detail::runtime& simulated_run::runtime() noexcept { return *runtime_; }
+
+void simulated_run::threw(std::exception_ptr e) noexcept { simulator_->fail(std::move(e)); }
+
+bool simulated_run::stuck() const noexcept { return simulator_->stuck(); }
+
+void simulated_run::end(simulation_report& into) {
+  if (stuck()) {
+    unregister_runtime(*runtime_);
+    static_cast<void>(runtime_.release());
+  } else {
+    runtime_.reset();
+  }
+  simulator_->report(into);
+}
+
+} // namespace internal
+
+} // namespace troupe::testing

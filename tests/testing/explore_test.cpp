@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Bugs that were planted, and in how many runs they are found.
+#include "testing/simulated_programs.hpp"
+
+#include <troupe/testing/explore.hpp>
+#include <troupe/testing/test_failure.hpp>
+#include <troupe/troupe.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+
+using namespace troupe;
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != text.npos;
+}
+
+/// Sets TROUPE_SEED for a while.
+class seed_variable {
+public:
+  explicit seed_variable(const std::string& value) { ::setenv("TROUPE_SEED", value.c_str(), 1); }
+  seed_variable(const seed_variable&) = delete;
+  seed_variable& operator=(const seed_variable&) = delete;
+  ~seed_variable() { ::unsetenv("TROUPE_SEED"); }
+};
+
+/// Two locks, taken in two orders.
+task<> deadlock_of_two_mutexes() {
+  mutex a, b;
+  const auto both = [](mutex& first, mutex& second) -> task<> {
+    const auto one = co_await first.lock();
+    const auto two = co_await second.lock();
+  };
+  co_await with_nursery([&](nursery& n) -> task<> {
+    n.start_on(0, both, std::ref(a), std::ref(b));
+    n.start_on(1, both, std::ref(b), std::ref(a));
+    co_return;
+  });
+}
+
+/// Looks, gives way, and acts on what it has seen.
+task<> lost_update() {
+  int balance = 0;
+  co_await with_nursery([&](nursery& n) -> task<> {
+    for (unsigned i = 0; i < 2; ++i)
+      n.start_on(i, [&]() -> task<> {
+        const int seen = balance;
+        co_await checkpoint();
+        balance = seen + 1;
+      });
+    co_return;
+  });
+  if (balance != 2)
+    throw std::runtime_error("an update was lost");
+}
+
+/// A home-made event that forgets who is about to wait.
+struct forgetful_event {
+  bool is_set = false;
+  std::shared_ptr<event> waiting;
+
+  task<> wait() {
+    if (is_set)
+      co_return;
+    co_await checkpoint(); // here it may be set, which nobody sees
+    waiting = std::make_shared<event>();
+    const auto mine = waiting;
+    co_await mine->wait();
+  }
+  void set() {
+    is_set = true;
+    if (waiting)
+      waiting->set();
+  }
+};
+
+task<> lost_wake_up() {
+  forgetful_event e;
+  co_await with_nursery([&](nursery& n) -> task<> {
+    n.start_on(0, [&]() -> task<> { co_await e.wait(); });
+    n.start_on(1, [&]() -> task<> {
+      co_await checkpoint();
+      e.set();
+    });
+    co_return;
+  });
+}
+
+/// The answer and the time-out come at about the same time, and both count.
+task<> time_out_race() {
+  int outcomes = 0;
+  event answered;
+  co_await with_nursery([&](nursery& n) -> task<> {
+    n.start_on(1, [&]() -> task<> {
+      co_await sleep_for(10ms);
+      answered.set();
+      ++outcomes;
+    });
+    const bool in_time =
+      co_await move_on_after(10ms, [&]() -> task<> { co_await answered.wait(); });
+    if (!in_time)
+      ++outcomes;
+  });
+  if (outcomes != 1)
+    throw std::runtime_error("answered and timed out");
+}
+
+struct planted {
+  const char* name;
+  task<> (*program)();
+  const char* why;
+  std::uint64_t runs; ///< in which it is found, by each schedule
+};
+
+const planted bugs[] = {
+  {"deadlock of two mutexes", deadlock_of_two_mutexes, "deadlock", 100},
+  {"lost update", lost_update, "an update was lost", 100},
+  {"lost wake-up", lost_wake_up, "deadlock", 100},
+  {"time-out race", time_out_race, "answered and timed out", 100},
+};
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(exploring)
+
+BOOST_AUTO_TEST_CASE(planted_bugs_are_found) {
+  for (const auto& bug : bugs)
+    for (const schedule s : {schedule::random, schedule::priorities}) {
+      BOOST_TEST_CONTEXT(bug.name << ", schedule " << static_cast<int>(s)) {
+        explore_options o;
+        o.simulation.order = s;
+        const exploration e = explore(bug.program, bug.runs, o);
+        BOOST_TEST_REQUIRE(e.failure.has_value());
+        BOOST_TEST(contains(e.failure->why(), bug.why));
+        BOOST_TEST_REQUIRE(e.simplest.has_value());
+        BOOST_TEST(contains(e.simplest->why(), bug.why));
+        BOOST_TEST_MESSAGE(bug.name << ": run " << e.runs << ", made simpler: " << e.replay);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(planted_bugs_are_found_in_all_orders) {
+  for (const auto& bug : bugs) {
+    BOOST_TEST_CONTEXT(bug.name) {
+      explore_all_options o;
+      o.max_runs = 1000;
+      const exploration e = explore_all(bug.program, o);
+      BOOST_TEST_REQUIRE(e.failure.has_value());
+      BOOST_TEST(contains(e.failure->why(), bug.why));
+      BOOST_TEST_MESSAGE(bug.name << ": run " << e.runs << " of all");
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(programs_of_the_core_hold_in_some_hundred_orders) {
+  explore_options o;
+  o.simulation.loops = 3;
+  for (const schedule s : {schedule::random, schedule::priorities})
+    for (const bool shuffle : {false, true}) {
+      o.simulation.order = s;
+      o.simulation.shuffle_ready = shuffle;
+      for (const auto& [name, program] : simulated_programs())
+        BOOST_TEST_CONTEXT(name) { explore(program, 200, o).verify(); }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(all_orders_of_a_small_program_are_tried) {
+  std::set<std::string> orders;
+  const auto program = [&]() -> task<> {
+    std::string order;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      for (const char c : {'a', 'b'})
+        n.start_on(c == 'a' ? 0 : 1, [&order, c]() -> task<> {
+          order += c;
+          co_await checkpoint();
+          order += c;
+        });
+      co_return;
+    });
+    orders.insert(order);
+  };
+  explore_all_options o;
+  o.max_changes = 100;
+  const exploration e = explore_all(program, o);
+  BOOST_TEST(!e.failure.has_value());
+  BOOST_TEST(e.complete);
+  BOOST_TEST(orders.size() == 6U);
+  BOOST_TEST_MESSAGE(e.runs << " runs");
+}
+
+BOOST_AUTO_TEST_CASE(failure_comes_back_from_its_seed) {
+  const exploration found = explore(lost_update, 100);
+  BOOST_TEST_REQUIRE(found.failure.has_value());
+  BOOST_TEST(contains(found.text(), "TROUPE_SEED=" + found.replay));
+  BOOST_CHECK_THROW(found.verify(), test_failure);
+  {
+    const seed_variable set(found.replay);
+    const exploration again = explore(lost_update, 100);
+    BOOST_TEST(again.runs == 1U);
+    BOOST_TEST_REQUIRE(again.failure.has_value());
+    BOOST_TEST(again.failure->hash == found.simplest->hash);
+    BOOST_TEST(again.failure->log == found.simplest->log);
+  }
+  const seed_variable set(std::to_string(found.failure->seed));
+  BOOST_TEST(explore(lost_update, 100).failure->hash == found.failure->hash);
+}
+
+BOOST_AUTO_TEST_CASE(replay_of_another_program_is_an_error) {
+  const exploration found = explore(lost_update, 100);
+  BOOST_TEST_REQUIRE(found.failure.has_value());
+  const seed_variable set(found.replay);
+  BOOST_CHECK_EXCEPTION(static_cast<void>(explore(deadlock_of_two_mutexes, 100)), test_failure,
+                        [](const auto& e) { return contains(e.what(), "have changed since"); });
+}
+
+BOOST_AUTO_TEST_CASE(seed_that_makes_no_sense_is_an_error) {
+  for (const char* text : {"x", "7:", "7:xyz", "7@", "7@1", "7@1=", "7@x=1:5", "-1", "7 "}) {
+    const seed_variable set(text);
+    if (std::string(text) == "7@") // in turn
+      static_cast<void>(explore(lost_update, 1));
+    else
+      BOOST_CHECK_EXCEPTION(static_cast<void>(explore(lost_update, 1)), test_failure,
+                            [](const auto& e) { return contains(e.what(), "TROUPE_SEED is"); });
+  }
+}
+
+BOOST_AUTO_TEST_CASE(program_that_kills_its_process_is_named_with_its_seed) {
+#if defined(__SANITIZE_THREAD__)
+  BOOST_TEST_MESSAGE("the sanitizer has a thread: there are no processes");
+#else
+  explore_options o;
+  o.processes = 2;
+  const exploration e = explore(
+    []() -> task<> {
+      if (random_bits() % 50 == 0)
+        static_cast<void>(std::raise(SIGKILL));
+      co_return;
+    },
+    1000, o);
+  BOOST_TEST_REQUIRE(e.failure.has_value());
+  BOOST_TEST(contains(e.failure->why(), "signal 9"));
+#endif
+}
+
+BOOST_AUTO_TEST_CASE(program_that_depends_on_something_else_is_told) {
+  explore_options o;
+  o.processes = 1;
+  int calls = 0;
+  const exploration e = explore(
+    [&calls]() -> task<> {
+      if (++calls == 5)
+        throw std::runtime_error("only the fifth time");
+      co_return;
+    },
+    10, o);
+  BOOST_TEST_REQUIRE(e.failure.has_value());
+  BOOST_TEST(contains(e.failure->why(), "not the second time"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
