@@ -107,6 +107,12 @@ BOOST_AUTO_TEST_CASE(a_clean_test_of_each_area_leaks_nothing) {
                    []() -> task<> {
                      BOOST_TEST(co_await to_thread([] { return 1; }) == 1);
                      pipe_ends p = make_pipe();
+                     udp_socket datagrams(0, "127.0.0.1");
+                     auto pair = unix_stream_pair();
+                     signal_receiver signals({SIGUSR1});
+                     ::kill(::getpid(), SIGUSR1);
+                     BOOST_TEST(co_await signals.next() == SIGUSR1);
+                     const tls_client_context trust{tls_client_options{}};
                      tcp_listener listener(0, listen_options{.address = "127.0.0.1"});
                      co_await with_nursery([&](nursery& n) -> task<> {
                        n.start_on(1, quick);

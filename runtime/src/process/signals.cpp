@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../net/socket.hpp"
 
+#include <troupe/detail/signal_bell.hpp>
 #include <troupe/error.hpp>
 #include <troupe/signals.hpp>
 
@@ -119,6 +120,8 @@ owned_fd hear_bell() {
 } // namespace
 
 namespace detail {
+
+int signal_bell() noexcept { return bell; }
 
 class signal_op final : public socket_op {
 public:
