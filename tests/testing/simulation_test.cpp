@@ -193,6 +193,56 @@ BOOST_AUTO_TEST_CASE(deadlock_is_reported_with_the_tasks_and_everything_ends) {
   BOOST_TEST(alive == 0);
 }
 
+BOOST_AUTO_TEST_CASE(deadlock_names_the_tasks_that_wait_for_each_other) {
+  const auto locks = simulate(1, []() -> task<> {
+    mutex a, b;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      const auto both = [](mutex& first, mutex& second) -> task<> {
+        const auto one = co_await first.lock();
+        co_await sleep_for(1s);
+        const auto two = co_await second.lock();
+      };
+      n.start_on(0, named("left", both), std::ref(a), std::ref(b));
+      n.start_on(1, named("right", both), std::ref(b), std::ref(a));
+      n.start_soon(named("bystander", []() -> task<> { co_await sleep_forever(); }));
+      co_return;
+    });
+  });
+  BOOST_TEST(contains(locks.why(), "the last for the first:\n  left, for a mutex\n"
+                                   "  right, for a mutex\nThe tasks"));
+  const auto mailboxes = simulate(1, []() -> task<> {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      event begin;
+      caf::actor ping, pong;
+      const auto asks = [&begin](mailbox& in, caf::actor* other) -> task<> {
+        co_await begin.wait();
+        co_await in.serve([other](int x) -> task<int> {
+          co_return co_await request<int>(*other, duration::max(), x);
+        });
+      };
+      ping = n.start_actor(named("ping", asks), &pong).address();
+      pong = n.start_actor(named("pong", asks), &ping).address();
+      begin.set();
+      co_await request<int>(ping, duration::max(), 1);
+    });
+  });
+  BOOST_TEST(contains(mailboxes.why(), "the last for the first:\n  ping, for an answer\n"
+                                       "  pong, for an answer\nThe tasks"));
+  const auto parent = simulate(1, []() -> task<> {
+    mutex m;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      const auto held = co_await m.lock();
+      co_await with_nursery([&](nursery& inner) -> task<> {
+        inner.start_soon(
+          named("child", [&]() -> task<> { const auto wanted = co_await m.lock(); }));
+        co_return;
+      });
+      n.cancel();
+    });
+  });
+  BOOST_TEST(contains(parent.why(), ", for children\n  child, for a mutex\nThe tasks"));
+}
+
 BOOST_AUTO_TEST_CASE(program_without_an_end_is_reported) {
   simulation_options o = on(2);
   o.max_steps = 1000;

@@ -27,7 +27,7 @@ public:
   /// `usage_error` on another loop.
   [[nodiscard]] guard try_lock() {
     home_.check("a mutex");
-    return take() ? guard(*this) : guard();
+    return take(detail::current_task_block()) ? guard(*this) : guard();
   }
 
 private:
@@ -35,13 +35,21 @@ private:
 
   void give_back() noexcept {
     home_.at_home("a mutex", [this] {
-      if (auto* w = waiters_.first())
+      if (auto* w = waiters_.first()) {
+        holder_ = w->task();
         w->wake(); // handed over: it stays locked
-      else
+      } else {
         locked_ = false;
+      }
     });
   }
-  bool take() noexcept { return !std::exchange(locked_, true); }
+  bool take(const detail::task_block* by) noexcept {
+    if (locked_)
+      return false;
+    locked_ = true;
+    holder_ = by;
+    return true;
+  }
 
   class lock_op final : public detail::waiting_op<lock_op> {
   public:
@@ -49,7 +57,10 @@ private:
     guard await_resume() const noexcept { return guard(mutex_); }
     detail::home_loop& home() noexcept { return mutex_.home_; }
     detail::waiter_list& queue() noexcept { return mutex_.waiters_; }
-    [[nodiscard]] bool try_now() const noexcept { return mutex_.take(); }
+    [[nodiscard]] bool try_now() const noexcept { return mutex_.take(task()); }
+    [[nodiscard]] const detail::task_block* waits_for_task() const noexcept override {
+      return mutex_.holder_;
+    }
 
   private:
     mutex& mutex_;
@@ -58,6 +69,7 @@ private:
   detail::waiter_list waiters_;
   detail::home_loop home_;
   bool locked_ = false;
+  const detail::task_block* holder_ = nullptr; // the last one to lock it
 };
 
 } // namespace troupe

@@ -150,6 +150,11 @@ void reply_wait::ask(task_block& t) {
   caf::actor_cast<caf::abstract_actor*>(to_)->enqueue(std::move(message), nullptr);
 }
 
+const task_block* reply_wait::waits_for_task() const noexcept {
+  const task_actor* a = as_task_actor(to_);
+  return a ? a->task() : nullptr;
+}
+
 void reply_wait::leave() noexcept {
   if (!me_)
     return;

@@ -28,26 +28,6 @@ std::uint32_t number_of(const task_block* t) noexcept {
   return t && t->extras() ? t->extras()->number : 0;
 }
 
-std::string_view outcome(const task_block& t) noexcept {
-  switch (t.state()) {
-  case task_state::running:
-  case task_state::ready:
-  case task_state::ready_yield: return "gives way";
-  case task_state::ready_unwind: return "is cancelled";
-  case task_state::waiting:
-  case task_state::aborting: return t.waiting_for() ? t.waiting_for()->waits_for() : "nothing";
-  case task_state::ended:
-    if (t.ended_cancelled())
-      return "ended, cancelled";
-    return const_cast<task_block&>(t).error() ? "ended with a failure" : "ended"; // NOLINT
-  }
-  return "";
-}
-
-bool waits(const task_block& t) noexcept {
-  return t.state() == task_state::waiting || t.state() == task_state::aborting;
-}
-
 } // namespace
 
 void event_log::fold(std::uint64_t word) noexcept {
@@ -69,16 +49,12 @@ void event_log::fold(std::string_view text) noexcept {
 event_log::entry& event_log::next() noexcept {
   if (kept_ == 0)
     return spare_;
-  try {
-    if (entries_.size() < kept_) {
-      last_ = entries_.size();
-      return entries_.emplace_back();
-    }
-  } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): overwrites one, then
+  if (entries_.size() < kept_) {
+    last_ = entries_.size();
+    return entries_.emplace_back();
   }
-  if (entries_.empty())
-    return spare_;
-  last_ = (last_ + 1) % entries_.size();
+  if (++last_ == kept_)
+    last_ = 0;
   return entries_[last_];
 }
 
@@ -86,15 +62,15 @@ void event_log::begin(const step& s) noexcept {
   entry& e = next();
   open_ = &e;
   e.kind = s.kind;
-  e.noted = e.first = e.waits = false;
+  e.noted = e.first = false;
   e.loop = s.loop;
   e.number = 0;
   e.step = ++steps_;
   e.time = s.time.time_since_epoch();
-  fold(static_cast<std::uint64_t>(s.kind) | std::uint64_t{s.loop} << 8U);
   fold(static_cast<std::uint64_t>(e.time.count()));
+  const std::uint64_t where = static_cast<std::uint64_t>(s.kind) | std::uint64_t{s.loop} << 8U;
   if (!s.task)
-    return;
+    return fold(where);
   const task_block& t = *s.task;
   name(e, t);
   if (!number_of(&t)) {
@@ -109,7 +85,7 @@ void event_log::begin(const step& s) noexcept {
     fold(std::string_view(e.name.data()));
   }
   e.number = number_of(&t);
-  fold(std::uint64_t{e.number} << 8U | static_cast<std::uint64_t>(t.state()));
+  fold(where ^ static_cast<std::uint64_t>(t.state()) << 24U ^ std::uint64_t{e.number} << 32U);
 }
 
 void event_log::name(entry& e, const task_block& t) noexcept {
@@ -119,9 +95,21 @@ void event_log::name(entry& e, const task_block& t) noexcept {
     copy(t.extras()->name, e.name);
 }
 
+event_log::fate event_log::fate_of(const task_block& t) noexcept {
+  switch (t.state()) {
+  case task_state::ready_unwind: return fate::is_cancelled;
+  case task_state::waiting:
+  case task_state::aborting: return fate::waits;
+  case task_state::ended:
+    if (t.ended_cancelled())
+      return fate::was_cancelled;
+    return const_cast<task_block&>(t).error() ? fate::failed : fate::ended; // NOLINT: reads
+  default: return fate::gives_way;
+  }
+}
+
 void event_log::end(const step& s) noexcept {
   entry& e = *open_;
-  e.then[0] = '\0';
   if (!s.task) {
     e.function = "";
     e.name[0] = '\0';
@@ -133,9 +121,10 @@ void event_log::end(const step& s) noexcept {
     e.number = number_of(&t);
     return fold(e.number);
   }
-  fold(static_cast<std::uint64_t>(t.state()) << 8U | std::uint64_t{waits(t)});
-  fold(copy(outcome(t), e.then));
-  e.waits = waits(t);
+  e.then = fate_of(t);
+  fold(static_cast<std::uint64_t>(e.then));
+  if (e.then == fate::waits)
+    fold(copy(t.waiting_for() ? t.waiting_for()->waits_for() : "nothing", e.text));
 }
 
 void event_log::note(time_point at, std::string_view what) noexcept {
@@ -143,16 +132,28 @@ void event_log::note(time_point at, std::string_view what) noexcept {
   e.noted = true;
   e.step = steps_;
   e.time = at.time_since_epoch();
-  fold(copy(what, e.then));
+  fold(copy(what, e.text));
 }
 
 // -- for people -------------------------------------------------------------------------
+
+const char* event_log::text_of(const entry& e) noexcept {
+  switch (e.then) {
+  case fate::gives_way: return "gives way";
+  case fate::is_cancelled: return "is cancelled";
+  case fate::waits: return e.text.data();
+  case fate::ended: return "ended";
+  case fate::was_cancelled: return "ended, cancelled";
+  case fate::failed: return "ended with a failure";
+  }
+  return "";
+}
 
 void event_log::write(std::ostream& out, const entry& e) {
   out << std::setw(6) << e.step << ' ' << std::fixed << std::setprecision(6) << std::setw(12)
       << std::chrono::duration<double>(e.time).count() << " s  ";
   if (e.noted) {
-    out << e.then.data() << '\n';
+    out << e.text.data() << '\n';
     return;
   }
   if (e.kind == step_kind::job)
@@ -168,8 +169,8 @@ void event_log::write(std::ostream& out, const entry& e) {
     out << task;
     if (e.first && e.parent)
       out << ", a child of #" << e.parent << ',';
-    out << (e.first ? " starts, then " : " runs, then ") << (e.waits ? "waits for " : "")
-        << e.then.data() << '\n';
+    out << (e.first ? " starts, then " : " runs, then ")
+        << (e.then == fate::waits ? "waits for " : "") << text_of(e) << '\n';
     return;
   case step_kind::callback: out << "a callback"; break;
   case step_kind::message: out << "a message from elsewhere"; break;

@@ -21,7 +21,7 @@ enum class step_kind : std::uint8_t { task, callback, message, timer, job };
 /// holds no address and nothing that a second run of the same program would not have.
 class event_log {
 public:
-  explicit event_log(std::size_t kept) : kept_(kept) {}
+  explicit event_log(std::size_t kept) : kept_(kept) { entries_.reserve(kept); }
 
   struct step {
     step_kind kind{};
@@ -48,11 +48,14 @@ public:
 private:
   using short_text = std::array<char, 64>;
 
+  /// What has become of a task in its step.
+  enum class fate : std::uint8_t { gives_way, is_cancelled, waits, ended, was_cancelled, failed };
+
   struct entry {
     step_kind kind{};
     bool noted = false;
     bool first = false; // step of the task
-    bool waits = false; // for what `then` says
+    fate then = fate::gives_way;
     std::uint32_t loop = 0;
     std::uint32_t number = 0;
     std::uint32_t parent = 0;
@@ -60,18 +63,20 @@ private:
     duration time{};
     const char* function = ""; // of the task, or null: `name` is it
     short_text name{};
-    short_text then{};
+    short_text text{}; // what it waits for, or a note
   };
 
   static void write(std::ostream& out, const entry& e);
   entry& next() noexcept;
+  static fate fate_of(const troupe::detail::task_block& t) noexcept;
+  static const char* text_of(const entry& e) noexcept;
   static void name(entry& e, const troupe::detail::task_block& t) noexcept;
   void fold(std::uint64_t word) noexcept;
   void fold(std::string_view text) noexcept;
 
   std::size_t kept_;
-  std::vector<entry> entries_; // a ring
-  entry spare_;                // if there is no memory for one
+  std::vector<entry> entries_; // a ring; never grows beyond what is reserved: see `open_`
+  entry spare_;                // if none is kept
   entry* open_ = nullptr;
   std::size_t last_ = 0;
   std::uint64_t steps_ = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "simulator.hpp"
+#include "wait_cycle.hpp"
 
 #include <troupe/cancel_scope.hpp>
 #include <troupe/detail/task_extras.hpp>
@@ -52,11 +53,16 @@ simulator::outcome simulator::go(runtime& rt, Over over, bool let_time_pass) {
   return outcome::over;
 }
 
+std::string simulator::deadlock(runtime& rt) {
+  std::string text = "deadlock: nothing can run, and no timer is left. ";
+  if (const std::string cycle = wait_cycle(rt); !cycle.empty())
+    text += "Each of these waits for the next, and the last for the first:\n" + cycle;
+  return text + "The tasks:\n" + dump_task_tree();
+}
+
 void simulator::run_root(runtime& rt, task_block& root) {
   switch (go(rt, [&] { return root.ended() || failure_; })) {
-  case outcome::nothing_left:
-    fail("deadlock: nothing can run, and no timer is left. The tasks:\n" + dump_task_tree());
-    break;
+  case outcome::nothing_left: fail(deadlock(rt)); break;
   case outcome::no_end:
     fail("no end after " + std::to_string(limit_) + " steps. The tasks:\n" + dump_task_tree());
     break;
@@ -198,8 +204,9 @@ bool simulator::offer(source& s, bool there) noexcept {
 void simulator::collect(runtime& rt) {
   candidates_.clear();
   starving_ = nullptr;
-  for (std::uint32_t i = 0; i < rt.size(); ++i) {
-    const auto at = static_cast<std::uint32_t>((turn_ + i) % rt.size());
+  const auto loops = static_cast<std::uint32_t>(rt.size());
+  std::uint32_t at = turn_;
+  for (std::uint32_t i = 0; i < loops; ++i, at = at + 1 == loops ? 0 : at + 1) {
     loop& l = rt.at(at);
     ready_node* const first = runnable(l, loop_steps::ready(l).first());
     if (offer(source_of(step_kind::task, at), first != nullptr))

@@ -96,6 +96,7 @@ public:
     return true;
   }
   [[nodiscard]] const char* waits_for() const noexcept final { return "the end of a task"; }
+  [[nodiscard]] const task_block* waits_for_task() const noexcept final { return target_; }
 
 protected:
   task_block* target_;

@@ -182,6 +182,9 @@ private:
   [[nodiscard]] const char* waits_for() const noexcept override {
     return "its end on another loop";
   }
+  [[nodiscard]] const task_block* waits_for_task() const noexcept override {
+    return task_ ? &*task_ : nullptr;
+  }
 
   void on_end() noexcept override { this->report_to_owner(); }
   void dispose() noexcept override { release_core(); }

@@ -56,6 +56,10 @@ public:
   /// What the task tree says the task waits for ("sleep", "channel receive").
   [[nodiscard]] virtual const char* waits_for() const noexcept = 0;
 
+  /// The task that has to act for it to end, as far as that is known: the one that holds
+  /// a lock, or that is asked. It may have ended: to be compared, not to be used.
+  [[nodiscard]] virtual const task_block* waits_for_task() const noexcept { return nullptr; }
+
   /// When it ends by itself; `time_point::max()` if it does not.
   [[nodiscard]] virtual time_point wakes_at() const noexcept { return time_point::max(); }
 

@@ -77,6 +77,9 @@ public:
   /// What it waits for has happened. At the primitive's home.
   void wake() noexcept;
 
+  /// Who waits.
+  [[nodiscard]] const task_block* task() const noexcept { return task_; }
+
   // -- for a trip to the primitive's home, there
 
   /// Whether it has it at once; else it stands in the queue now.

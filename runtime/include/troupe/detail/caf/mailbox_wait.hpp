@@ -154,6 +154,7 @@ public:
     return true;
   }
   [[nodiscard]] const char* waits_for() const noexcept override { return "an answer"; }
+  [[nodiscard]] const task_block* waits_for_task() const noexcept final;
   [[nodiscard]] time_point wakes_at() const noexcept final { return until_; }
 
   [[nodiscard]] caf::message_id id() const noexcept { return id_; }

@@ -94,6 +94,8 @@ public:
   // -- for the task, home loop only -----------------------------------------------
 
   [[nodiscard]] loop& home() const noexcept { return *home_; }
+  /// Null, if it has ended. On its loop.
+  [[nodiscard]] const task_block* task() const noexcept { return task_; }
 
   /// The next message that `w` wants; null if there is none yet.
   caf::mailbox_element_ptr take(const letter_wait& w) noexcept;
