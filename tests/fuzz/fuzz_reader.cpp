@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // buffered_reader, fed in pieces of any size and asked in any order, against a model that has
 // all the bytes at once.
-#include "memory_source.hpp"
+#include "source.hpp"
 
 #include <troupe/buffered_reader.hpp>
 #include <troupe/run.hpp>
@@ -71,8 +71,8 @@ private:
 
 task<> compare(std::string_view script, std::string_view bytes) {
   constexpr std::size_t limit = 20;
-  fuzz::memory_source source(bytes, script);
-  buffered_reader in(source, limit);
+  auto wire = fuzz::source(bytes, script);
+  buffered_reader in(wire.first, limit);
   model m(bytes, limit);
   for (const char step : script) {
     const auto argument = static_cast<std::size_t>(static_cast<unsigned char>(step) / 8);

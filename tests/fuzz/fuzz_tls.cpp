@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Any bytes instead of a TLS handshake, for servers and clients, in pieces of any size: an
 // error, never a crash or a hang. FUZZ_CERTIFICATE and FUZZ_KEY name the server's files.
-#include "memory_source.hpp"
+#include "source.hpp"
 
 #include <troupe/net_error.hpp>
 #include <troupe/run.hpp>
@@ -9,7 +9,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <string_view>
 #include <system_error>
 
@@ -18,15 +17,15 @@ using namespace troupe;
 namespace {
 
 task<> shake_hands(std::string_view pattern, std::string_view bytes, bool as_server) {
-  auto transport = std::make_unique<fuzz::memory_source>(bytes, pattern);
+  auto wire = fuzz::source(bytes, pattern);
   try {
     if (as_server) {
       static const tls_server_context context(std::getenv("FUZZ_CERTIFICATE"),
                                               std::getenv("FUZZ_KEY"));
-      static_cast<void>(co_await tls_accept(std::move(transport), context));
+      static_cast<void>(co_await tls_accept(std::move(wire.first), context));
     } else {
       static const tls_client_context context;
-      static_cast<void>(co_await tls_connect(std::move(transport), "localhost", context));
+      static_cast<void>(co_await tls_connect(std::move(wire.first), "localhost", context));
     }
     std::abort();                      // no random bytes are a handshake
   } catch (const std::system_error&) { // NOLINT(bugprone-empty-catch)

@@ -3,6 +3,7 @@
 #include <troupe/testing/memory_listener.hpp>
 #include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/virtual_clock.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/stream_pair.hpp"
@@ -22,15 +23,6 @@ static_assert(!std::is_copy_constructible_v<memory_stream>);
 static_assert(std::is_nothrow_move_constructible_v<memory_stream>);
 static_assert(std::is_nothrow_move_assignable_v<memory_stream>);
 
-namespace {
-
-task<> settle() {
-  for (int i = 0; i < 10; ++i)
-    co_await checkpoint();
-}
-
-} // namespace
-
 BOOST_AUTO_TEST_SUITE(memory_streams)
 
 BOOST_AUTO_TEST_CASE(write_waits_while_the_buffer_is_full) {
@@ -40,13 +32,13 @@ BOOST_AUTO_TEST_CASE(write_waits_while_the_buffer_is_full) {
     auto [client, server] = memory_stream_pair(options);
     co_await with_nursery([&](nursery& n) -> task<> {
       auto writer = n.start_soon([&]() -> task<> { co_await client.write_all("abcdefg"); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!writer.done());
       BOOST_TEST(client.outgoing()->bytes() == "abcd");
       BOOST_TEST(co_await read_text(server, 2) == "ab");
       BOOST_TEST(client.outgoing()->bytes() == "cdef");
       BOOST_TEST(co_await read_text(server) == "cdef");
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(writer.done());
       BOOST_TEST(co_await read_text(server) == "g");
     });
@@ -59,21 +51,21 @@ BOOST_AUTO_TEST_CASE(lockstep_write_ends_when_all_was_read) {
     auto [client, server] = lockstep_stream_pair();
     co_await with_nursery([&](nursery& n) -> task<> {
       auto writer = n.start_soon([&]() -> task<> { co_await client.write_all("abc"); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(co_await read_text(server, 2) == "ab");
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!writer.done());
       BOOST_TEST(co_await read_text(server, 2) == "c");
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(writer.done());
     });
     // what a cancelled write has not handed over is not sent
     co_await with_nursery([&](nursery& n) -> task<> {
       auto writer = n.start_soon([&]() -> task<> { co_await client.write_all("abc"); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(co_await read_text(server, 1) == "a");
       writer.cancel();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       n.start_soon([&]() -> task<> { co_await client.write_all("x"); });
       BOOST_TEST(co_await read_text(server) == "x");
     });
@@ -127,7 +119,7 @@ BOOST_AUTO_TEST_CASE(hooks_are_awaited_before_each_call) {
     BOOST_TEST((current_time() - begin == 2s));
     co_await with_nursery([&](nursery& n) -> task<> { // in the hook, too, it is the one reader
       n.start_soon([&]() -> task<> { static_cast<void>(co_await read_text(server)); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_CHECK_THROW(co_await read_text(server), usage_error);
       n.cancel();
     });
@@ -227,7 +219,7 @@ BOOST_AUTO_TEST_CASE(full_backlog_makes_clients_wait) {
     auto first = co_await listener.connect();
     co_await with_nursery([&](nursery& n) -> task<> {
       auto second = n.start_soon([&]() -> task<> { co_await listener.connect(); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_TEST(!second.done());
       const auto server = co_await listener.accept();
       co_await second;
@@ -243,7 +235,7 @@ BOOST_AUTO_TEST_CASE(closed_listener_refuses) {
       auto accepted = co_await listener.accept();
       n.start_soon(
         [&]() -> task<> { BOOST_CHECK_THROW(co_await listener.accept(), stream_closed); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       BOOST_CHECK_THROW(co_await listener.accept(), usage_error);
       listener.close();
       listener.close();

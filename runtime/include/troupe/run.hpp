@@ -25,6 +25,7 @@ struct run_options {
   /// (`config.load<caf::io::middleman>()`) or set its options.
   detail::configure_actors_fn configure_actors = {};
   detail::time_source* time = nullptr; ///< for tests: see troupe/testing/virtual_clock.hpp
+  detail::network* network = nullptr;  ///< for tests: see troupe/testing/network.hpp
 };
 
 namespace detail {
@@ -76,6 +77,7 @@ auto run(run_options options, F fn, Args... args) {
   using value = typename detail::task_of<F, Args...>::value;
   detail::runtime rt(options.loops, options.time, options.debug, options.handle_signals,
                      options.shutdown_limit, std::move(options.configure_actors));
+  rt.network_in_use(options.network);
   detail::root_task<value, F, Args...> root(rt.at(0), std::move(fn), std::move(args)...);
   return root.run_to_end(rt);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket.hpp"
+#include "system_calls.hpp"
 
 #include <troupe/error.hpp>
 #include <troupe/udp.hpp>
@@ -34,7 +35,7 @@ private:
     message.msg_namelen = socket_address::capacity;
     ssize_t n;
     do
-      n = ::recvmsg(socket_.fd(), &message, MSG_DONTWAIT);
+      n = sys::receive(socket_.fd(), message);
     while (n < 0 && errno == EINTR);
     if (n < 0)
       return failed(errno);
@@ -60,8 +61,7 @@ private:
   bool attempt() noexcept override {
     ssize_t n;
     do
-      n = ::sendto(socket_.fd(), data_.data(), data_.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
-                   to_ ? to_->data() : nullptr, to_ ? to_->size() : 0);
+      n = sys::send_to(socket_.fd(), data_.data(), data_.size(), to_);
     while (n < 0 && errno == EINTR);
     if (n < 0)
       return failed(errno);
@@ -82,12 +82,12 @@ int fd_of(const socket_owner& s, const char* what) {
 }
 
 socket_owner bound(const char* what, const socket_address& at, bool dual) {
-  loop& home = require_loop(what);
+  loop& home = at.is_unix() ? require_loop(what) : require_network_loop(what);
   owned_fd fd(make_socket(at.family(), SOCK_DGRAM));
   const int off = 0;
   if (fd.get() >= 0 && dual && at.is_ipv6())
-    ::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-  if (fd.get() < 0 || ::bind(fd.get(), at.data(), at.size()) != 0)
+    sys::set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, off);
+  if (fd.get() < 0 || sys::bind(fd.get(), at) != 0)
     throw_net_error(errno, "receive datagrams on", at.text());
   return socket_owner(*socket_ptr(new socket_state(home, std::move(fd), at.text())));
 }
@@ -113,7 +113,7 @@ socket_owner bound_to_file(const std::string& path) {
 }
 
 socket_owner unbound(const char* what, int family, const std::string& name) {
-  loop& home = require_loop(what);
+  loop& home = family == AF_UNIX ? require_loop(what) : require_network_loop(what);
   owned_fd fd(make_socket(family, SOCK_DGRAM));
   if (fd.get() < 0)
     throw_net_error(errno, "send datagrams to", name);
@@ -155,15 +155,14 @@ task<> datagram_socket::send(std::span<const std::byte> data) {
 task<> datagram_socket::send(std::string_view text) { return send(std::as_bytes(std::span(text))); }
 
 void datagram_socket::connect(const socket_address& to) {
-  if (::connect(fd_of(socket_, "connect"), to.data(), to.size()) != 0)
+  if (sys::connect(fd_of(socket_, "connect"), to) != 0)
     throw_net_error(errno, "connect to", to.text());
   socket_->peer(to.text());
 }
 
 void datagram_socket::broadcast(bool on) {
   const int value = on ? 1 : 0;
-  if (::setsockopt(fd_of(socket_, "broadcast from"), SOL_SOCKET, SO_BROADCAST, &value, sizeof value)
-      != 0)
+  if (sys::set_option(fd_of(socket_, "broadcast from"), SOL_SOCKET, SO_BROADCAST, value) != 0)
     throw_net_error(errno, "broadcast from", local());
 }
 
@@ -181,14 +180,14 @@ void datagram_socket::join(const socket_address& group, std::string_view interfa
       std::memcpy(&in, card.data(), sizeof in);
       request.imr_interface = in.sin_addr;
     }
-    done = ::setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &request, sizeof request);
+    done = sys::set_option(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, request);
   } else {
     ipv6_mreq request{};
     sockaddr_in6 in{};
     std::memcpy(&in, group.data(), sizeof in);
     request.ipv6mr_multiaddr = in.sin6_addr;
     request.ipv6mr_interface = name.empty() ? in.sin6_scope_id : ::if_nametoindex(name.c_str());
-    done = ::setsockopt(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, &request, sizeof request);
+    done = sys::set_option(fd, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, request);
   }
   if (done != 0)
     throw_net_error(errno, "join the group", group.host());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../loop/without_sigpipe.hpp"
 #include "socket.hpp"
+#include "system_calls.hpp"
 
 #include <troupe/descriptor_stream.hpp>
 #include <troupe/error.hpp>
@@ -40,7 +41,7 @@ private:
     do
       n = socket_.kind() == descriptor_kind::pipe
             ? socket_.may_proceed(POLLIN) ? ::read(socket_.fd(), into_.data(), into_.size()) : -1
-            : ::recv(socket_.fd(), into_.data(), into_.size(), MSG_DONTWAIT);
+            : sys::receive(socket_.fd(), into_.data(), into_.size());
     while (n < 0 && errno == EINTR);
     if (n < 0) // a terminal whose other side is gone says EIO: its end
       return failed(errno == EIO && socket_.kind() == descriptor_kind::pipe ? 0 : errno);
@@ -76,11 +77,10 @@ private:
   }
 
   ssize_t write() noexcept {
-    constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
     const bool pipe = socket_.kind() == descriptor_kind::pipe;
-    if (data_.size() == 1 && !pipe) { // cheaper than the general form
+    if (data_.size() == 1 && !pipe) {
       const auto rest = data_.front().subspan(offset_);
-      return ::send(socket_.fd(), rest.data(), rest.size(), flags);
+      return sys::send(socket_.fd(), rest.data(), rest.size());
     }
     std::array<iovec, 16> list;
     std::size_t count = 0;
@@ -99,7 +99,7 @@ private:
     msghdr message{};
     message.msg_iov = list.data();
     message.msg_iovlen = count;
-    return ::sendmsg(socket_.fd(), &message, flags);
+    return sys::send(socket_.fd(), message);
   }
 
   /// `n` bytes are gone, and the parts that this has emptied.
@@ -159,7 +159,7 @@ task<> descriptor_stream::send_eof() {
   const socket_ptr s = usable(socket_, direction::write, "send_eof", kind);
   if (s->kind() == descriptor_kind::pipe)
     s->close();
-  else if (::shutdown(s->fd(), SHUT_WR) != 0 && errno != ENOTCONN)
+  else if (sys::shutdown_writing(s->fd()) != 0 && errno != ENOTCONN)
     throw_net_error(errno, "end writing to", s->peer());
   co_return;
 }
@@ -174,7 +174,7 @@ task<> descriptor_stream::close() {
 
 void descriptor_stream::abort() noexcept {
   const linger at_once{1, 0};
-  ::setsockopt(socket_.fd(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  sys::set_option(socket_.fd(), SOL_SOCKET, SO_LINGER, at_once);
   socket_.close();
 }
 

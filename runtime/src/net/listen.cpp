@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "listen.hpp"
+#include "system_calls.hpp"
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,18 +20,14 @@ public:
 
 private:
   bool attempt() noexcept override {
-    int result = 0;
-    socklen_t size = sizeof result;
-    if (started_ && ::getsockopt(socket_.fd(), SOL_SOCKET, SO_ERROR, &result, &size) != 0)
-      result = errno;
-    if (result != 0)
+    if (const int result = started_ ? sys::take_error(socket_.fd()) : 0; result != 0)
       return failed(result);
     // Again when it was woken: says whether that was too early, and cannot wait for a
     // connection that nobody is making.
     started_ = true;
     int done;
     do
-      done = ::connect(socket_.fd(), to_.data(), to_.size());
+      done = sys::connect(socket_.fd(), to_);
     while (done != 0 && errno == EINTR);
     if (done == 0)
       return true;
@@ -51,11 +48,9 @@ private:
 
 bool accept_op::attempt() noexcept {
   for (;;) {
-    socklen_t size = socket_address::capacity;
-    const int fd = ::accept4(socket_.fd(), peer_.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int fd = sys::accept(socket_.fd(), peer_);
     if (fd >= 0) {
       fd_.reset(fd);
-      peer_.size(size);
       return true;
     }
     switch (errno) {

@@ -221,7 +221,14 @@ task<std::vector<socket_address>> resolve(std::string host, std::uint16_t port,
                                           resolve_options options) {
   if (const auto known = socket_address::parse(host, port))
     co_return std::vector<socket_address>(1, *known);
-  resolve_op op(require_loop("resolve"), host, port, options);
+  loop& home = require_network_loop("resolve");
+  if (network* net = current_network()) {
+    auto found = co_await net->resolve(host, port);
+    if (found.empty())
+      throw name_not_found(std::error_code(ARES_ENOTFOUND, ares_category()), "find", host);
+    co_return found;
+  }
+  resolve_op op(home, host, port, options);
   co_return co_await op;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket.hpp"
+#include "system_calls.hpp"
 
+#include <troupe/detail/runtime.hpp>
 #include <troupe/detail/simulation.hpp>
 #include <troupe/error.hpp>
 #include <troupe/net_error.hpp>
@@ -20,22 +22,23 @@
 namespace troupe::detail {
 
 owned_fd::~owned_fd() {
-  if (fd_ >= 0)
+  if (network* net = network::of(fd_))
+    net->close(fd_);
+  else if (fd_ >= 0)
     ::close(fd_);
 }
 
 socket_state::socket_state(loop& home, owned_fd fd, std::string peer, descriptor_kind kind)
   : home_(home), fd_(std::move(fd)), peer_(std::move(peer)), kind_(kind) {
-  poller::of(home).watch(home, fd_.get(), *this);
+  if (network* net = network::of(fd_.get()))
+    net->watch(fd_.get(), home, *this);
+  else
+    poller::of(home).watch(home, fd_.get(), *this);
   statistics_.opened = statistics_.last_read = statistics_.last_written = home.rough_now();
 }
 
 socket_address socket_state::local_address() const noexcept {
-  socket_address a;
-  socklen_t size = socket_address::capacity;
-  if (open() && ::getsockname(fd(), a.data(), &size) == 0)
-    a.size(size);
-  return a;
+  return open() ? sys::local_address(fd()) : socket_address();
 }
 
 std::string socket_state::local() const {
@@ -62,7 +65,10 @@ void socket_state::close() noexcept {
     return;
   if (!file_.empty())
     ::unlink(file_.c_str());
-  poller::of(home_).forget(fd_.get(), *this);
+  if (network* net = network::of(fd_.get()))
+    net->forget(fd_.get());
+  else
+    poller::of(home_).forget(fd_.get(), *this);
   fd_.reset(-1);
   for (socket_op*& op : waiting_)
     if (op) {
@@ -107,6 +113,10 @@ bool socket_op::failed(int cause) noexcept {
   return true;
 }
 
+loop& require_network_loop(const char* what) {
+  return current_network() ? *loop::current() : require_loop(what);
+}
+
 loop& require_loop(const char* what) {
   refuse_under_simulation(what);
   if (loop* l = loop::current())
@@ -114,7 +124,14 @@ loop& require_loop(const char* what) {
   throw usage_error(std::string("troupe: ") + what + " was called outside of a task");
 }
 
+network* current_network() noexcept {
+  const loop* here = loop::current();
+  return here ? here->owner().network_in_use() : nullptr;
+}
+
 int make_socket(int family, int type) noexcept {
+  if (network* net = family == AF_UNIX ? nullptr : current_network())
+    return net->socket(family, type);
   return ::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 

@@ -4,6 +4,7 @@
 #include "poller.hpp"
 
 #include <troupe/detail/loop.hpp>
+#include <troupe/detail/network.hpp>
 #include <troupe/detail/socket_owner.hpp>
 #include <troupe/socket_address.hpp>
 #include <troupe/stream.hpp>
@@ -200,7 +201,14 @@ private:
 /// The loop of this thread; throws `usage_error` that names `what`.
 [[nodiscard]] loop& require_loop(const char* what);
 
-/// A non-blocking socket that is not inherited, or -1 and `errno`.
+/// As above, for what goes to `current_network`.
+[[nodiscard]] loop& require_network_loop(const char* what);
+
+/// The network of the program that runs on this thread; null if it is the machine's.
+[[nodiscard]] network* current_network() noexcept;
+
+/// A non-blocking socket that is not inherited, or -1 and `errno`. TCP and UDP are those of
+/// `current_network`.
 [[nodiscard]] int make_socket(int family, int type) noexcept;
 
 /// The socket of `s`, for an operation `what` in direction `d`. Throws `usage_error` on another

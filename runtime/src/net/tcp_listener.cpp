@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "listen.hpp"
+#include "system_calls.hpp"
 
 #include <troupe/tcp.hpp>
 
@@ -22,15 +23,15 @@ owned_fd listen_on(const socket_address& at, const listen_options& options, bool
   if (fd.get() < 0)
     return fd;
   const auto set = [&fd](int level, int option, int value) {
-    return ::setsockopt(fd.get(), level, option, &value, sizeof value) == 0;
+    return sys::set_option(fd.get(), level, option, value) == 0;
   };
   set(SOL_SOCKET, SO_REUSEADDR, 1);
   set(SOL_SOCKET, SO_KEEPALIVE, options.keepalive ? 1 : 0);
   set(IPPROTO_TCP, TCP_NODELAY, options.no_delay ? 1 : 0);
   if (at.is_ipv6())
     set(IPPROTO_IPV6, IPV6_V6ONLY, dual ? 0 : 1);
-  if ((options.reuse_port && !set(SOL_SOCKET, SO_REUSEPORT, 1))
-      || ::bind(fd.get(), at.data(), at.size()) != 0 || ::listen(fd.get(), options.backlog) != 0) {
+  if ((options.reuse_port && !set(SOL_SOCKET, SO_REUSEPORT, 1)) || sys::bind(fd.get(), at) != 0
+      || sys::listen(fd.get(), options.backlog) != 0) {
     const int error = errno;
     fd.reset(-1);
     errno = error;
@@ -39,7 +40,7 @@ owned_fd listen_on(const socket_address& at, const listen_options& options, bool
 }
 
 socket_ptr listen_on_port(std::uint16_t port, const listen_options& options) {
-  loop& home = require_loop("tcp_listener");
+  loop& home = require_network_loop("tcp_listener");
   socket_address at = options.address.empty() ? socket_address::any_ipv6(port)
                                               : socket_address(options.address, port);
   owned_fd fd = listen_on(at, options, options.address.empty());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "listen.hpp"
+#include "system_calls.hpp"
 
 #include <troupe/cancel_scope.hpp>
 #include <troupe/event.hpp>
@@ -28,7 +29,7 @@ int whole_seconds(duration d) {
 }
 
 void set_option(const tcp_stream& s, int level, int option, int value) {
-  if (::setsockopt(s.native_handle(), level, option, &value, sizeof value) != 0)
+  if (sys::set_option(s.native_handle(), level, option, value) != 0)
     throw_net_error(errno, "set an option of", s.peer());
 }
 
@@ -72,10 +73,10 @@ task<std::optional<tcp_stream>> attempt(loop& home, socket_address to, const std
   if (error != 0)
     co_return std::nullopt;
   const int on = 1; // best effort: a socket without it still works
-  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  sys::set_option(fd.get(), IPPROTO_TCP, TCP_NODELAY, on);
   if (!from.empty()) {
     const socket_address local(from, 0);
-    if (::bind(fd.get(), local.data(), local.size()) != 0) {
+    if (sys::bind(fd.get(), local) != 0) {
       error = errno;
       co_return std::nullopt;
     }
@@ -132,7 +133,7 @@ void tcp_stream::keepalive(const keepalive_options& options) {
 task<tcp_stream> open_tcp_stream(socket_address to) {
   int error = 0;
   const std::string any;
-  auto s = co_await attempt(require_loop("open_tcp_stream"), to, any, error);
+  auto s = co_await attempt(require_network_loop("open_tcp_stream"), to, any, error);
   if (!s)
     throw_net_error(error, "connect to", to.text());
   co_return *std::move(s);
@@ -143,7 +144,7 @@ task<tcp_stream> open_tcp_stream(std::string host, std::uint16_t port) {
 }
 
 task<tcp_stream> open_tcp_stream(std::string host, std::uint16_t port, connect_options options) {
-  eyeballs e{require_loop("open_tcp_stream"), options};
+  eyeballs e{require_network_loop("open_tcp_stream"), options};
   const auto addresses = in_turn(co_await resolve(host, port, options.resolve));
   if (addresses.size() == 1) {
     int error = 0;

@@ -48,11 +48,11 @@ task<> capacity_is_kept(const maker& make) {
         for (; sent <= capacity; ++sent)
           co_await c.tx->send(sent);
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       require(sent == capacity, "a channel of " + std::to_string(capacity) + " takes "
                                   + std::to_string(sent) + " without a receiver");
       co_await receive(c, 0);
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       require(sender.done(), "a sender is not woken when there is room");
       for (int i = 1; i <= capacity; ++i)
         co_await receive(c, i);
@@ -71,7 +71,7 @@ task<> trying_does_not_wait(const maker& make) {
   require(!direct.tx->try_send(1), "try_send succeeds without a receiver");
   co_await with_nursery([&](nursery& n) -> task<> {
     n.start_soon([&]() -> task<> { co_await receive(direct, 2); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(direct.tx->try_send(2), "try_send fails where a receiver waits");
   });
 }
@@ -90,7 +90,7 @@ task<> end_comes_after_all(const maker& make) {
       const auto got = co_await c.rx->next();
       require(!got, "something is received after the last sender was closed");
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!last.done(), "the end comes though a clone of the sender is open");
     other->close();
     co_await last;
@@ -113,9 +113,9 @@ task<> senders_hear_that_nobody_receives(const maker& make) {
         "a sender that waits when the last receiver is closed has to get broken_resource_error",
         send);
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     c.rx->close();
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!waiting.done(), "closing a receiver disturbs senders though its clone is open");
     other->close();
   });
@@ -145,7 +145,7 @@ task<> closed_ends_say_so(const maker& make) {
         co_await expect<closed_resource_error>(
           "a send that waits in an end that is closed has to throw closed_resource_error", send);
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       c.tx->close();
     });
     co_await with_nursery([&](nursery& n) -> task<> {
@@ -153,7 +153,7 @@ task<> closed_ends_say_so(const maker& make) {
         co_await expect<closed_resource_error>(
           "a receive that waits in an end that is closed has to throw closed_resource_error", next);
       });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       c.rx->close();
     });
   }
@@ -176,15 +176,15 @@ task<> cancelled_waits_did_not_happen(const maker& make) {
   checked_channel c = make(0);
   co_await with_nursery([&](nursery& n) -> task<> {
     auto sender = n.start_soon([&]() -> task<> { co_await c.tx->send(1); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     sender.cancel();
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(sender.done(), "a send that waits cannot be cancelled");
     require(!c.rx->try_receive(), "a cancelled send has sent");
     auto receiver = n.start_soon([&]() -> task<> { static_cast<void>(co_await c.rx->next()); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     receiver.cancel();
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(receiver.done(), "a receive that waits cannot be cancelled");
     require(!c.tx->try_send(2), "a value is given to a receiver that was cancelled");
   });
@@ -196,15 +196,15 @@ task<> waiters_are_served_in_turn(const maker& make) {
   co_await with_nursery([&](nursery& n) -> task<> {
     for (int& into : got) {
       n.start_soon([&]() -> task<> { into = (co_await c.rx->next()).value_or(-1); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
     }
     for (int i = 0; i < 5; ++i)
       co_await c.tx->send(i);
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(std::is_sorted(got.begin(), got.end()), "receivers are not served in turn");
     for (int i = 0; i < 5; ++i) {
       n.start_soon([&c, i]() -> task<> { co_await c.tx->send(i); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
     }
     for (int i = 0; i < 5; ++i)
       require((co_await c.rx->next()).value_or(-1) == i, "senders are not served in turn");

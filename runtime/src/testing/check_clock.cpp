@@ -107,10 +107,10 @@ task<> cancelled_sleeps_are_gone() {
     std::vector<task_handle<void>> sleepers;
     for (int i = 0; i < 100; ++i)
       sleepers.push_back(n.start_soon([i]() -> task<> { co_await sleep_for(1ms + i * 1us); }));
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     for (std::size_t i = 0; i < sleepers.size(); i += 2)
       sleepers[i].cancel();
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     for (std::size_t i = 0; i < sleepers.size(); i += 2)
       require(sleepers[i].done(), "a sleep cannot be cancelled");
     co_await sleep_for(2ms);

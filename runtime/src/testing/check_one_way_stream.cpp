@@ -52,7 +52,7 @@ task<> read_waits_for_something(stream_ends& e, const options&) {
   std::string got;
   co_await with_nursery([&](nursery& n) -> task<> {
     auto reader = n.start_soon([&]() -> task<> { got = co_await read_once(*e.other); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!reader.done(), "nothing was written, and a read returns");
     co_await e.one->write_all("x");
     co_await reader;
@@ -73,7 +73,7 @@ task<> second_reader_is_a_mistake(stream_ends& e, const options&) {
       const std::string got = co_await read_once(*e.other);
       require(got == "x", "the second reader has disturbed the first");
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     const auto second = [&]() -> task<> { co_await read_once(*e.other); };
     co_await expect<usage_error>("a second reader has to get usage_error", second);
     require(!first.done(), "the second reader has disturbed the first");
@@ -84,7 +84,7 @@ task<> second_reader_is_a_mistake(stream_ends& e, const options&) {
 task<> second_writer_is_a_mistake(stream_ends& e, const options& o) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto first = n.start_soon([&]() -> task<> { co_await write_until_cut(*e.one, o.clog); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!first.done(), "a write of " + std::to_string(o.clog)
                              + " bytes ends without a reader: 'clog' is too small, or nothing "
                                "holds writers back");
@@ -99,7 +99,7 @@ task<> second_writer_is_a_mistake(stream_ends& e, const options& o) {
 task<> slow_reader_loses_nothing(stream_ends& e, const options& o) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto writer = n.start_soon([&]() -> task<> { co_await write_until_cut(*e.one, o.clog); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!writer.done(), "nothing holds the writer back");
     co_await read_bytes(*e.other, o.clog);
   });
@@ -134,9 +134,9 @@ task<> cancelled_read_has_read_nothing(stream_ends& e, const options&) {
   for (int i = 0; i < 5; ++i)
     co_await with_nursery([&](nursery& n) -> task<> {
       auto reader = n.start_soon([&]() -> task<> { co_await read_once(*e.other); });
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       reader.cancel();
-      co_await settle();
+      co_await wait_all_tasks_blocked();
       require(reader.done(), "a read that waits cannot be cancelled");
       n.start_soon([&]() -> task<> { co_await e.one->write_all("abc"); });
       const std::string got = co_await read_text(*e.other, 3);
@@ -149,10 +149,10 @@ task<> read_that_is_cancelled_too_late_gives_what_it_has(stream_ends& e, const o
   std::string got;
   co_await with_nursery([&](nursery& n) -> task<> {
     auto reader = n.start_soon([&]() -> task<> { got = co_await read_once(*e.other); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     co_await e.one->write_all("a"); // there is somebody who reads it
     reader.cancel();
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(reader.done(), "a read cannot be cancelled");
     n.start_soon([&]() -> task<> {
       co_await e.one->write_all("bc");
@@ -167,9 +167,9 @@ task<> read_that_is_cancelled_too_late_gives_what_it_has(stream_ends& e, const o
 task<> cancelled_write_ends(stream_ends& e, const options& o) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto writer = n.start_soon([&]() -> task<> { co_await write_until_cut(*e.one, o.clog); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     writer.cancel();
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     const bool ended = writer.done();
     e.one->abort();
     require(ended, "a write that waits cannot be cancelled");
@@ -230,7 +230,7 @@ task<> closing_wakes_the_reader(stream_ends& e, const options&) {
                                      "stream_closed",
                                      read);
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     n.start_soon([&]() -> task<> { co_await e.one->close(); });
     co_await e.other->close();
   });
@@ -245,7 +245,7 @@ task<> closing_wakes_the_writer(stream_ends& e, const options& o) {
                                      "stream_closed",
                                      write);
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     co_await e.one->close();
   });
 }
@@ -267,7 +267,7 @@ task<> abort_wakes_all(stream_ends& e, const options& o) {
                                      "stream_closed",
                                      write);
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     e.one->abort();
     e.one->abort();
     co_await read_to_some_end(*e.other);
@@ -277,7 +277,7 @@ task<> abort_wakes_all(stream_ends& e, const options& o) {
 task<> writer_hears_that_the_reader_has_gone(stream_ends& e, const options&) {
   co_await with_nursery([&](nursery& n) -> task<> {
     n.start_soon([&]() -> task<> { co_await e.other->close(); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     co_await write_until_broken(*e.one);
   });
 }
@@ -285,7 +285,7 @@ task<> writer_hears_that_the_reader_has_gone(stream_ends& e, const options&) {
 task<> waiting_writer_hears_that_the_reader_has_gone(stream_ends& e, const options&) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto writer = n.start_soon([&]() -> task<> { co_await write_until_broken(*e.one); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!writer.done(), "nothing holds the writer back");
     e.other->abort();
   });
@@ -294,7 +294,7 @@ task<> waiting_writer_hears_that_the_reader_has_gone(stream_ends& e, const optio
 task<> reader_hears_that_the_writer_was_destroyed(stream_ends& e, const options&) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto reader = n.start_soon([&]() -> task<> { co_await read_to_some_end(*e.other); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!reader.done(), "a read returns before there is anything");
     e.one.reset();
     co_await reader;

@@ -24,7 +24,7 @@ task<> reader_does_not_hold_the_writer(stream_ends& e, const options&) {
     auto reader = n.start_soon([&]() -> task<> {
       require(co_await read_text(*e.one, 6) == "answer", "the answer is not what was written");
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     n.start_soon([&]() -> task<> { co_await e.one->write_all("question"); });
     require(co_await read_text(*e.other, 8) == "question", "the question is not what was written");
     require(!reader.done(), "a read returns before there is anything");
@@ -35,7 +35,7 @@ task<> reader_does_not_hold_the_writer(stream_ends& e, const options&) {
 task<> writer_does_not_hold_the_reader(stream_ends& e, const options& o) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto writer = n.start_soon([&]() -> task<> { co_await write_until_cut(*e.one, o.clog); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     require(!writer.done(), "nothing holds the writer back");
     n.start_soon([&]() -> task<> { co_await e.other->write_all("x"); });
     require(co_await read_text(*e.one, 1) == "x", "what is read is not what was written");
@@ -76,7 +76,7 @@ task<> eof_wakes_the_reader(stream_ends& e, const options&) {
     auto reader = n.start_soon([&]() -> task<> {
       require((co_await read_once(*e.other)).empty(), "something is read after the end");
     });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     co_await e.one->send_eof();
     co_await reader;
   });
@@ -95,7 +95,7 @@ task<> nothing_is_written_after_eof(stream_ends& e, const options&) {
 task<> eof_waits_for_no_writer(stream_ends& e, const options& o) {
   co_await with_nursery([&](nursery& n) -> task<> {
     auto writer = n.start_soon([&]() -> task<> { co_await write_until_cut(*e.one, o.clog); });
-    co_await settle();
+    co_await wait_all_tasks_blocked();
     const auto end = [&]() -> task<> { co_await e.one->send_eof(); };
     co_await expect<usage_error>("send_eof while a task writes has to throw usage_error", end);
     require(!writer.done(), "send_eof has disturbed the writer");

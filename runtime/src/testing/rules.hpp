@@ -4,6 +4,7 @@
 #include <troupe/cancel_scope.hpp>
 #include <troupe/exception_group.hpp>
 #include <troupe/testing/test_failure.hpp>
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/time.hpp>
 
 #include <exception>
@@ -18,12 +19,6 @@ namespace troupe::testing {
 inline void require(bool holds, std::string_view what) {
   if (!holds)
     throw test_failure(std::string(what));
-}
-
-/// Lets all that can run on this loop do so.
-[[nodiscard]] inline task<> settle() {
-  for (int i = 0; i < 20; ++i)
-    co_await checkpoint();
 }
 
 /// What `op()` throws; null if it returns.

@@ -34,6 +34,7 @@ simulated_run::simulated_run(std::uint64_t seed, const simulation_options& optio
   runtime_ =
     std::make_unique<troupe::detail::runtime>(options.loops, nullptr, false, false, duration::max(),
                                               options.configure_actors, simulator_.get());
+  runtime_->network_in_use(options.network);
 }
 
 simulated_run::~simulated_run() = default;

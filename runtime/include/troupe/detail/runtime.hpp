@@ -22,6 +22,7 @@ class thread_pool;
 
 namespace troupe::detail {
 
+class network;
 class runtime;
 class simulation;
 
@@ -85,6 +86,11 @@ public:
   /// What runs the loops; null, if they have threads.
   [[nodiscard]] simulation* simulated() const noexcept { return simulation_; }
 
+  /// What stands in the place of the machine's network; null if nothing does. Set before
+  /// the root task runs.
+  [[nodiscard]] network* network_in_use() const noexcept { return network_; }
+  void network_in_use(network* n) noexcept { network_ = n; }
+
   /// Null as long as nobody watches.
   [[nodiscard]] idle_watch* watch() const noexcept {
     return watch_.load(std::memory_order_acquire);
@@ -130,6 +136,7 @@ private:
   const std::uint64_t serial_; // no other runtime of the process has it
   std::vector<std::unique_ptr<loop>> loops_;
   time_source* time_;
+  network* network_ = nullptr;
   simulation* simulation_;
   bool debug_;
   std::atomic<idle_watch*> watch_{nullptr};

@@ -55,6 +55,7 @@ struct simulation_options {
   std::vector<invariant> invariants;
   std::vector<fault> faults;                            ///< see faults.hpp
   troupe::detail::configure_actors_fn configure_actors; ///< as in `run_options`
+  troupe::detail::network* network = nullptr;           ///< see network.hpp
 };
 
 /// What has come of a simulation.

@@ -14,6 +14,7 @@
 #include <troupe/testing/injection.hpp>
 #include <troupe/testing/memory_listener.hpp>
 #include <troupe/testing/memory_stream.hpp>
+#include <troupe/testing/network.hpp>
 #include <troupe/testing/run_test.hpp>
 #include <troupe/testing/sequencer.hpp>
 #include <troupe/testing/simulation.hpp>
