@@ -144,6 +144,7 @@ BOOST_AUTO_TEST_CASE(a_thread_that_works_for_a_task_moves_the_time) {
         told.set();
         BOOST_TEST((time.now() == time_point(1h)));
       });
+      co_await testing::wait_all_tasks_blocked(); // it sleeps
       co_await to_thread([&] {
         time.advance(1h);
         from_thread([&]() -> task<> { co_await told.wait(); });
