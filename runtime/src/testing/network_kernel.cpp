@@ -131,7 +131,8 @@ void simulated_network::kernel::forget_run() {
   reset_next = before_.reset_next;
   sockets.clear();
   free_.clear();
-  holding_back_.clear();
+  for (const socket_ref& s : std::exchange(holding_back_, {}))
+    s->held_back.clear(); // these refer to their socket
   agents_.clear();
   random_ = options.seed;
   arrived = lost = 0;

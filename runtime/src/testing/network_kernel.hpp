@@ -137,6 +137,9 @@ private:
 class simulated_network::kernel {
 public:
   explicit kernel(network_options o) : options(std::move(o)), random_(options.seed) {}
+  kernel(const kernel&) = delete;
+  kernel& operator=(const kernel&) = delete;
+  ~kernel() { forget_run(); }
 
   /// The lock. In a run, what another run has left behind is gone first.
   [[nodiscard]] std::unique_lock<std::mutex> enter();
