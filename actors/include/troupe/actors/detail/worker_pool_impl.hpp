@@ -1,50 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <troupe/actors/worker_pool.hpp>
-#include <troupe/cancel_scope.hpp>
-#include <troupe/error.hpp>
-#include <troupe/event.hpp>
-#include <troupe/exception_group.hpp>
+#include <troupe/actors/detail/job_store.hpp>
 #include <troupe/nursery.hpp>
-#include <troupe/outcome.hpp>
-#include <troupe/semaphore.hpp>
-#include <troupe/time.hpp>
-
-#include <algorithm>
-#include <cstdio>
-#include <list>
-#include <map>
-#include <memory>
 
 namespace troupe::pools {
-
-/// A job, from its being handed over to its end. It moves from one list to another as it goes on;
-/// its address stays.
-template <class Job, class Result>
-struct pool_job {
-  pool_job(Job&& j, const job_options& o, semaphore::permit r)
-    : job(std::move(j)), priority(o.priority),
-      deadline(o.limit > time_point::max() - current_time() ? time_point::max()
-                                                            : current_time() + o.limit),
-      room(std::move(r)) {}
-
-  Job job;
-  int priority;
-  time_point deadline;
-  time_point due = {}; // to be tried again
-  std::size_t attempts = 0;
-  std::optional<result_value<Result>> value;
-  std::exception_ptr error;
-  event done;                    // for the one who wants the result
-  bool wanted = false;           // by somebody who waits
-  bool discarded = false;        // he has gone
-  cancel_scope* scope = nullptr; // while it is done
-  semaphore::permit room;        // in the queue
-  std::optional<backoff> delays;
-  std::list<pool_job>* place = nullptr;
-  typename std::list<pool_job>::iterator self;
-};
 
 /// What a pool is made of. Workers are services: they are there until all else has ended.
 template <class Job, class Result>
@@ -54,8 +14,7 @@ public:
   using function = std::function<task<Result>(Job&)>;
 
   pool_core(const worker_pool_options& options, function fn)
-    : options_(options), function_(std::move(fn)), room_(options.queue),
-      letters_(make_channel<failed_job<Job>>(options.dead_letters)) {}
+    : options_(options), function_(std::move(fn)), room_(options.queue) {}
   pool_core(const pool_core&) = delete;
   pool_core& operator=(const pool_core&) = delete;
 
@@ -70,7 +29,7 @@ public:
       while (workers_.size() < options_.workers)
         start_worker();
       co_await body();
-      co_await drain();
+      co_await jobs_.drain();
     });
   }
 
@@ -99,34 +58,17 @@ public:
     return true;
   }
 
-  task<> drain() {
-    co_await checkpoint();
-    while (!nothing_to_do()) {
-      if (!drained_)
-        drained_ = std::make_shared<event>();
-      const auto until = drained_;
-      co_await until->wait();
-    }
-  }
-
-  receive_channel<failed_job<Job>> dead_letters() {
-    letters_wanted_ = true;
-    return letters_.rx.clone();
-  }
+  [[nodiscard]] job_store<Job, Result>& jobs() noexcept { return jobs_; }
 
   [[nodiscard]] worker_pool_statistics statistics() const noexcept {
-    worker_pool_statistics s = counted_;
+    worker_pool_statistics s = jobs_.statistics();
     s.workers = workers_.size();
-    s.busy = running_.size();
-    s.queued = queued_count_;
-    s.delayed = delayed_.size();
+    s.workers_lost = lost_;
     return s;
   }
   [[nodiscard]] const worker_pool_options& options() const noexcept { return options_; }
 
 private:
-  using entries = std::list<entry>;
-
   struct worker {
     unsigned loop = 0;
     entry* job = nullptr;
@@ -157,7 +99,7 @@ private:
     waiting(pool_core& p, entry& e) noexcept : pool_(p), entry_(e) {}
     waiting(const waiting&) = delete;
     waiting& operator=(const waiting&) = delete;
-    ~waiting() { pool_.leave(entry_); }
+    ~waiting() { pool_.jobs_.leave(entry_); }
 
   private:
     pool_core& pool_;
@@ -176,131 +118,10 @@ private:
     pool_core& pool_;
   };
 
-  // -- jobs -------------------------------------------------------------------------
-
   entry& add(Job&& job, const job_options& options, semaphore::permit room) {
-    entries& queue = queued_[options.priority];
-    entry& e = queue.emplace_back(std::move(job), options, std::move(room));
-    e.place = &queue;
-    e.self = std::prev(queue.end());
-    if (options_.retry)
-      e.delays.emplace(*options_.retry);
-    ++queued_count_;
+    entry& e = jobs_.add(std::move(job), options, std::move(room));
     need_worker();
     return e;
-  }
-
-  void move_to(entries& to, entry& e, bool in_front = false) noexcept {
-    to.splice(in_front ? to.begin() : to.end(), *e.place, e.self);
-    e.place = &to;
-  }
-
-  /// Again.
-  void queue(entry& e, bool in_front) noexcept {
-    move_to(queued_.find(e.priority)->second, e, in_front);
-    ++queued_count_;
-    need_worker();
-  }
-
-  [[nodiscard]] entry* take() noexcept {
-    if (queued_count_ == 0)
-      return nullptr;
-    for (auto& [priority, waiting_ones] : queued_)
-      if (!waiting_ones.empty()) {
-        entry& e = waiting_ones.front();
-        --queued_count_;
-        move_to(running_, e);
-        e.room.release();
-        return &e;
-      }
-    return nullptr;
-  }
-
-  void forget(entry& e) noexcept {
-    if (is_queued(e))
-      --queued_count_;
-    e.place->erase(e.self);
-    if (drained_ && nothing_to_do())
-      std::exchange(drained_, nullptr)->set();
-  }
-
-  [[nodiscard]] bool is_queued(const entry& e) const noexcept {
-    return e.place != &running_ && e.place != &delayed_ && e.place != &over_;
-  }
-
-  [[nodiscard]] bool nothing_to_do() const noexcept {
-    return queued_count_ == 0 && running_.empty() && delayed_.empty();
-  }
-
-  /// Nobody waits for it any more.
-  void leave(entry& e) noexcept {
-    if (e.place != &running_)
-      return forget(e);
-    e.wanted = false;
-    e.discarded = true;
-    if (e.scope)
-      e.scope->cancel("nobody waits for the job any more");
-  }
-
-  /// Has its value or its error.
-  void settle(entry& e) {
-    if (!e.wanted)
-      return forget(e);
-    move_to(over_, e);
-    e.done.set();
-    if (drained_ && nothing_to_do())
-      std::exchange(drained_, nullptr)->set();
-  }
-
-  void finish(entry& e, bool completed, std::exception_ptr error) {
-    if (completed) {
-      ++counted_.done;
-      return settle(e);
-    }
-    if (e.discarded)
-      return forget(e);
-    if (!error)
-      error = std::make_exception_ptr(
-        timeout_error("troupe: a job of '" + options_.name + "' was not done in its time"));
-    else if (try_again(e, error))
-      return;
-    fail(e, std::move(error));
-  }
-
-  [[nodiscard]] bool try_again(entry& e, const std::exception_ptr& error) {
-    if (!options_.retry || !options_.retry->retries(error))
-      return false;
-    const auto delay = e.delays->next();
-    const time_point now = current_time();
-    if (!delay || *delay >= e.deadline - now)
-      return false;
-    ++counted_.retried;
-    if (options_.retry->on_retry)
-      options_.retry->on_retry(error, *delay);
-    e.due = now + *delay;
-    const auto later = std::find_if(delayed_.begin(), delayed_.end(),
-                                    [&e](const entry& other) { return other.due > e.due; });
-    delayed_.splice(later, *e.place, e.self);
-    e.place = &delayed_;
-    wake_keeper();
-    return true;
-  }
-
-  void fail(entry& e, std::exception_ptr error) {
-    ++counted_.failed;
-    e.error = std::move(error);
-    if (!e.wanted)
-      bury(e);
-    settle(e);
-  }
-
-  void bury(entry& e) {
-    if (!letters_wanted_)
-      std::fprintf(stderr, "troupe: a job of '%s' has failed: %s\n", options_.name.c_str(),
-                   describe(e.error).c_str());
-    failed_job<Job> letter{std::move(e.job), e.error, e.attempts};
-    if (!letters_.tx.try_send(std::move(letter)))
-      ++counted_.letters_dropped;
   }
 
   // -- workers ----------------------------------------------------------------------
@@ -335,15 +156,13 @@ private:
   /// Starts workers where some are missing, and jobs that are to be tried again.
   task<> keep_workers() {
     for (;;) {
-      const time_point now = current_time();
-      while (!delayed_.empty() && delayed_.front().due <= now)
-        queue(delayed_.front(), false);
+      for (std::size_t n = jobs_.requeue_due(); n != 0; --n)
+        need_worker();
       while (workers_.size() < options_.workers
-             || (workers_.size() < most_workers() && idle_.empty() && queued_count_ > fresh_))
+             || (workers_.size() < most_workers() && idle_.empty() && jobs_.queued() > fresh_))
         start_worker();
       keeper_work_.emplace();
-      const time_point until = delayed_.empty() ? time_point::max() : delayed_.front().due;
-      co_await move_on_at(until, [this]() -> task<> { co_await keeper_work_->wait(); });
+      co_await move_on_at(jobs_.next_due(), [this]() -> task<> { co_await keeper_work_->wait(); });
     }
   }
 
@@ -356,7 +175,7 @@ private:
     const life mark(*this, w);
     --fresh_;
     for (;;) {
-      while (entry* e = take())
+      while (entry* e = jobs_.take())
         co_await perform(*w, *e);
       const bool extra = workers_.size() > options_.workers;
       w->wake.emplace();
@@ -366,7 +185,7 @@ private:
         co_await move_on_after(patience, [&]() -> task<> { co_await w->wake->wait(); });
       if (w->place.empty())
         w->place.splice(w->place.end(), idle_, w->position);
-      if (!woken && queued_count_ == 0 && workers_.size() > options_.workers) {
+      if (!woken && jobs_.queued() == 0 && workers_.size() > options_.workers) {
         w->leaves = true;
         co_return;
       }
@@ -375,7 +194,7 @@ private:
 
   task<> perform(worker& w, entry& e) {
     if (e.deadline <= current_time()) {
-      finish(e, false, nullptr);
+      static_cast<void>(jobs_.finish(e, false, nullptr));
       co_return;
     }
     w.job = &e;
@@ -395,7 +214,8 @@ private:
     }
     e.scope = nullptr;
     w.job = nullptr;
-    finish(e, completed, std::move(error));
+    if (jobs_.finish(e, completed, std::move(error)))
+      wake_keeper();
   }
 
   task<> call(worker& w, entry& e) {
@@ -417,6 +237,11 @@ private:
       e.value.emplace(co_await fn(e.job));
   }
 
+  void again(entry& e) noexcept {
+    jobs_.requeue(e, true);
+    need_worker();
+  }
+
   void worker_over(worker_ref w) noexcept {
     if (w->place.empty())
       w->place.splice(w->place.end(), idle_, w->position);
@@ -424,47 +249,32 @@ private:
     const bool lost = !w->leaves && !closing_;
     workers_.erase(w);
     if (lost)
-      ++counted_.workers_lost;
+      ++lost_;
     if (job) {
       job->scope = nullptr;
       if (job->discarded || closing_)
-        forget(*job);
+        jobs_.forget(*job);
       else if (options_.lost == delivery::at_least_once)
-        queue(*job, true);
+        again(*job);
       else
-        fail_lost(*job);
+        jobs_.fail_lost(*job);
     }
     if (lost)
       wake_keeper();
   }
 
-  void fail_lost(entry& e) noexcept {
-    try {
-      fail(e, std::make_exception_ptr(
-                worker_lost("troupe: the worker of a job of '" + options_.name + "' was lost")));
-    } catch (...) { // no memory to say more
-      e.error = std::current_exception();
-      settle(e);
-    }
-  }
-
   const worker_pool_options options_;
   const function function_;
   nursery* nursery_ = nullptr;
-  std::map<int, entries, std::greater<>> queued_;
-  entries running_, delayed_, over_;
+  job_store<Job, Result> jobs_{options_};
   workers workers_;
   std::list<worker*> idle_; // the last one to become so comes first
   semaphore room_;
-  channel_ends<failed_job<Job>> letters_;
   std::optional<event> keeper_work_;
-  std::shared_ptr<event> drained_;
-  std::size_t queued_count_ = 0;
   std::size_t fresh_ = 0; // workers that have not begun
+  std::uint64_t lost_ = 0;
   unsigned next_loop_ = 0;
-  bool letters_wanted_ = false;
   bool closing_ = false;
-  worker_pool_statistics counted_{};
 };
 
 template <class Function>
@@ -517,12 +327,12 @@ bool worker_pool<Job, Result>::try_submit(Job& job, job_options options) {
 
 template <class Job, class Result>
 task<> worker_pool<Job, Result>::drain() {
-  return core_.drain();
+  return core_.jobs().drain();
 }
 
 template <class Job, class Result>
 receive_channel<failed_job<Job>> worker_pool<Job, Result>::dead_letters() {
-  return core_.dead_letters();
+  return core_.jobs().dead_letters();
 }
 
 template <class Job, class Result>

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/actors/worker_pool.hpp>
+#include <troupe/cancel_scope.hpp>
+#include <troupe/error.hpp>
+#include <troupe/event.hpp>
+#include <troupe/exception_group.hpp>
+#include <troupe/outcome.hpp>
+#include <troupe/semaphore.hpp>
+#include <troupe/time.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <list>
+#include <map>
+#include <memory>
+
+namespace troupe::pools {
+
+/// A job, from its being handed over to its end. It moves from one list to another as it goes on;
+/// its address stays.
+template <class Job, class Result>
+struct pool_job {
+  pool_job(Job&& j, const job_options& o, semaphore::permit r)
+    : job(std::move(j)), priority(o.priority),
+      deadline(o.limit > time_point::max() - current_time() ? time_point::max()
+                                                            : current_time() + o.limit),
+      room(std::move(r)) {}
+
+  Job job;
+  int priority;
+  time_point deadline;
+  time_point due = {}; // to be tried again
+  std::size_t attempts = 0;
+  std::optional<result_value<Result>> value;
+  std::exception_ptr error;
+  event done;                    // for the one who wants the result
+  bool wanted = false;           // by somebody who waits
+  bool discarded = false;        // he has gone
+  cancel_scope* scope = nullptr; // while it is done
+  semaphore::permit room;        // in the queue
+  std::optional<backoff> delays;
+  std::list<pool_job>* place = nullptr;
+  typename std::list<pool_job>::iterator self;
+};
+
+/// The jobs of a pool: queued, under way, to be tried again, and over but not fetched yet.
+template <class Job, class Result>
+class job_store {
+public:
+  using entry = pool_job<Job, Result>;
+
+  /// `options` must outlive this.
+  explicit job_store(const worker_pool_options& options)
+    : options_(options), letters_(make_channel<failed_job<Job>>(options.dead_letters)) {}
+  job_store(const job_store&) = delete;
+  job_store& operator=(const job_store&) = delete;
+
+  entry& add(Job&& job, const job_options& options, semaphore::permit room) {
+    entries& queue = queued_[options.priority];
+    entry& e = queue.emplace_back(std::move(job), options, std::move(room));
+    e.place = &queue;
+    e.self = std::prev(queue.end());
+    if (options_.retry)
+      e.delays.emplace(*options_.retry);
+    ++queued_count_;
+    return e;
+  }
+
+  /// Once more.
+  void requeue(entry& e, bool in_front) noexcept {
+    move_to(queued_.find(e.priority)->second, e, in_front);
+    ++queued_count_;
+  }
+
+  /// The next one to do, if there is one.
+  [[nodiscard]] entry* take() noexcept {
+    if (queued_count_ == 0)
+      return nullptr;
+    for (auto& [priority, waiting_ones] : queued_)
+      if (!waiting_ones.empty()) {
+        entry& e = waiting_ones.front();
+        --queued_count_;
+        move_to(running_, e);
+        e.room.release();
+        return &e;
+      }
+    return nullptr;
+  }
+
+  /// Those that are to be tried again by now go back to the queue. Returns how many.
+  std::size_t requeue_due() noexcept {
+    std::size_t count = 0;
+    for (const time_point now = current_time(); !delayed_.empty() && delayed_.front().due <= now;
+         ++count)
+      requeue(delayed_.front(), false);
+    return count;
+  }
+  [[nodiscard]] time_point next_due() const noexcept {
+    return delayed_.empty() ? time_point::max() : delayed_.front().due;
+  }
+
+  void forget(entry& e) noexcept {
+    if (is_queued(e))
+      --queued_count_;
+    e.place->erase(e.self);
+    if (drained_ && nothing_to_do())
+      std::exchange(drained_, nullptr)->set();
+  }
+
+  /// Nobody waits for it any more.
+  void leave(entry& e) noexcept {
+    if (e.place != &running_)
+      return forget(e);
+    e.wanted = false;
+    e.discarded = true;
+    if (e.scope)
+      e.scope->cancel("nobody waits for the job any more");
+  }
+
+  /// Has its value or its error.
+  void settle(entry& e) {
+    if (!e.wanted)
+      return forget(e);
+    move_to(over_, e);
+    e.done.set();
+    if (drained_ && nothing_to_do())
+      std::exchange(drained_, nullptr)->set();
+  }
+
+  /// What has become of an attempt. Returns true if there is to be another one, later.
+  bool finish(entry& e, bool completed, std::exception_ptr error) {
+    if (completed) {
+      ++counted_.done;
+      settle(e);
+    } else if (e.discarded) {
+      forget(e);
+    } else if (!error) {
+      fail(e, std::make_exception_ptr(timeout_error("troupe: a job of '" + options_.name
+                                                    + "' was not done in its time")));
+    } else if (try_again(e, error)) {
+      return true;
+    } else {
+      fail(e, std::move(error));
+    }
+    return false;
+  }
+
+  void fail_lost(entry& e) noexcept {
+    try {
+      fail(e, std::make_exception_ptr(
+                worker_lost("troupe: the worker of a job of '" + options_.name + "' was lost")));
+    } catch (...) { // no memory to say more
+      e.error = std::current_exception();
+      settle(e);
+    }
+  }
+
+  [[nodiscard]] bool nothing_to_do() const noexcept {
+    return queued_count_ == 0 && running_.empty() && delayed_.empty();
+  }
+
+  task<> drain() {
+    co_await checkpoint();
+    while (!nothing_to_do()) {
+      if (!drained_)
+        drained_ = std::make_shared<event>();
+      const auto until = drained_;
+      co_await until->wait();
+    }
+  }
+
+  receive_channel<failed_job<Job>> dead_letters() {
+    letters_wanted_ = true;
+    return letters_.rx.clone();
+  }
+
+  /// What concerns jobs.
+  [[nodiscard]] worker_pool_statistics statistics() const noexcept {
+    worker_pool_statistics s = counted_;
+    s.busy = running_.size();
+    s.queued = queued_count_;
+    s.delayed = delayed_.size();
+    return s;
+  }
+  [[nodiscard]] std::size_t queued() const noexcept { return queued_count_; }
+
+private:
+  using entries = std::list<entry>;
+
+  void move_to(entries& to, entry& e, bool in_front = false) noexcept {
+    to.splice(in_front ? to.begin() : to.end(), *e.place, e.self);
+    e.place = &to;
+  }
+
+  [[nodiscard]] bool is_queued(const entry& e) const noexcept {
+    return e.place != &running_ && e.place != &delayed_ && e.place != &over_;
+  }
+
+  [[nodiscard]] bool try_again(entry& e, const std::exception_ptr& error) {
+    if (!options_.retry || !options_.retry->retries(error))
+      return false;
+    const auto delay = e.delays->next();
+    const time_point now = current_time();
+    if (!delay || *delay >= e.deadline - now)
+      return false;
+    ++counted_.retried;
+    if (options_.retry->on_retry)
+      options_.retry->on_retry(error, *delay);
+    e.due = now + *delay;
+    const auto later = std::find_if(delayed_.begin(), delayed_.end(),
+                                    [&e](const entry& other) { return other.due > e.due; });
+    delayed_.splice(later, *e.place, e.self);
+    e.place = &delayed_;
+    return true;
+  }
+
+  void fail(entry& e, std::exception_ptr error) {
+    ++counted_.failed;
+    e.error = std::move(error);
+    if (!e.wanted)
+      bury(e);
+    settle(e);
+  }
+
+  void bury(entry& e) {
+    if (!letters_wanted_)
+      std::fprintf(stderr, "troupe: a job of '%s' has failed: %s\n", options_.name.c_str(),
+                   describe(e.error).c_str());
+    failed_job<Job> letter{std::move(e.job), e.error, e.attempts};
+    if (!letters_.tx.try_send(std::move(letter)))
+      ++counted_.letters_dropped;
+  }
+
+  const worker_pool_options& options_;
+  std::map<int, entries, std::greater<>> queued_;
+  entries running_, delayed_, over_;
+  channel_ends<failed_job<Job>> letters_;
+  std::shared_ptr<event> drained_;
+  std::size_t queued_count_ = 0;
+  bool letters_wanted_ = false;
+  worker_pool_statistics counted_{};
+};
+
+} // namespace troupe::pools
