@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <troupe/actors/worker_pool.hpp>
+#include <troupe/actors/worker_pool_options.hpp>
 #include <troupe/cancel_scope.hpp>
+#include <troupe/channel.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>

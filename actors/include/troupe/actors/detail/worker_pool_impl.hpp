@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/actors/detail/job_store.hpp>
+#include <troupe/actors/worker_pool.hpp>
 #include <troupe/nursery.hpp>
 
 namespace troupe::pools {
