@@ -174,7 +174,7 @@ void supervisor::core::emit(supervisor_event::kind what, const child& c) noexcep
 }
 
 std::string describe(const supervisor_event& e) {
-  const std::string who = "child '" + e.child + "' ";
+  std::string who = "child '" + e.child + "' ";
   switch (e.what) {
   case supervisor_event::kind::started: return who + "has started";
   case supervisor_event::kind::restarted:

@@ -49,7 +49,7 @@ socket_ptr listen_on_path(std::string path, const unix_listen_options& options) 
   owned_fd fd(make_socket(AF_UNIX, SOCK_STREAM));
   if (const int error = listen_on(fd.get(), at, options))
     throw_net_error(error, "listen on", path);
-  const socket_ptr s(new socket_state(home, std::move(fd), path));
+  socket_ptr s(new socket_state(home, std::move(fd), path));
   if (path.front() != '@')
     s->remove_at_close(std::move(path));
   return s;

@@ -105,6 +105,7 @@ task<> deadlines_are_not_early() {
 task<> cancelled_sleeps_are_gone() {
   co_await with_nursery([](nursery& n) -> task<> {
     std::vector<task_handle<void>> sleepers;
+    sleepers.reserve(100);
     for (int i = 0; i < 100; ++i)
       sleepers.push_back(n.start_soon([i]() -> task<> { co_await sleep_for(1ms + i * 1us); }));
     co_await wait_all_tasks_blocked();

@@ -13,7 +13,6 @@ namespace troupe::testing::internal {
 namespace {
 
 using troupe::detail::task_block;
-using troupe::detail::task_extras;
 using troupe::detail::task_state;
 
 template <std::size_t N>

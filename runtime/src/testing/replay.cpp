@@ -65,7 +65,7 @@ replay replay::parse(std::string_view whole) {
 }
 
 std::optional<replay> replay::of_environment() {
-  const char* text = std::getenv("TROUPE_SEED");
+  const char* text = std::getenv("TROUPE_SEED"); // NOLINT(concurrency-mt-unsafe): only read
   if (!text || !*text)
     return {};
   return parse(text);
