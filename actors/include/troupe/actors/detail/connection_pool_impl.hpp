@@ -2,6 +2,7 @@
 #pragma once
 
 #include <troupe/actors/connection_pool.hpp>
+#include <troupe/actors/detail/body_value.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/nursery.hpp>
@@ -24,8 +25,9 @@ struct connection {
 };
 
 /// What a pool is made of. A permit is the right to one connection that is not idle: lent, being
-/// opened or being checked. So idle ones and permits together are never more than `max`: one is
-/// opened only by who has a permit and has found none idle, or while there are fewer than `min`.
+/// opened or being checked. Who has one takes an idle connection, and opens one only if there is
+/// none, or while idle ones and permits together are fewer than `min`: so there are never more
+/// connections than `max`.
 template <class T>
 class connection_core {
 public:
@@ -74,7 +76,7 @@ public:
     --counted_.lent;
     if (discarded)
       ++counted_.broken;
-    if (discarded || c.generation != generation_ || !is_young(c)) {
+    if (discarded || !is_young(c)) {
       one.clear();
       missing();
       return;
@@ -261,20 +263,12 @@ private:
 };
 
 template <class T, class Body>
-task<typename std::invoke_result_t<Body&, connection_pool<T>&>::value_type>
+task<body_value<Body, connection_pool<T>>>
 run_connections(connection_pool_options options, connection_functions<T> functions, Body body) {
-  using value = typename std::invoke_result_t<Body&, connection_pool<T>&>::value_type;
   connection_core<T> core(options, functions);
   connection_pool<T> pool(core);
-  if constexpr (std::is_void_v<value>) {
-    auto call = [&]() { return std::invoke(body, pool); };
-    co_await core.run(call);
-  } else {
-    std::optional<value> result;
-    auto call = [&]() -> task<> { result.emplace(co_await std::invoke(body, pool)); };
-    co_await core.run(call);
-    co_return *std::move(result);
-  }
+  auto run = [&core](auto& call) { return core.run(call); };
+  co_return co_await value_of_body(run, body, pool);
 }
 
 } // namespace troupe::pools

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/actors/detail/body_value.hpp>
 #include <troupe/actors/detail/job_store.hpp>
 #include <troupe/actors/worker_pool.hpp>
 #include <troupe/nursery.hpp>
@@ -287,20 +288,12 @@ struct job_function<std::function<task<R>(J&)>> {
 };
 
 template <class Job, class Result, class Body>
-task<typename std::invoke_result_t<Body&, worker_pool<Job, Result>&>::value_type>
+task<body_value<Body, worker_pool<Job, Result>>>
 run_pool(worker_pool_options options, std::function<task<Result>(Job&)> fn, Body body) {
-  using value = typename std::invoke_result_t<Body&, worker_pool<Job, Result>&>::value_type;
   pool_core<Job, Result> core(options, std::move(fn));
   worker_pool<Job, Result> pool(core);
-  if constexpr (std::is_void_v<value>) {
-    auto call = [&]() { return std::invoke(body, pool); };
-    co_await core.run(call);
-  } else {
-    std::optional<value> result;
-    auto call = [&]() -> task<> { result.emplace(co_await std::invoke(body, pool)); };
-    co_await core.run(call);
-    co_return *std::move(result);
-  }
+  auto run = [&core](auto& call) { return core.run(call); };
+  co_return co_await value_of_body(run, body, pool);
 }
 
 } // namespace troupe::pools
