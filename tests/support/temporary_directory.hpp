@@ -13,8 +13,9 @@ namespace troupe_test {
 /// A directory of a test's own, which goes with what is in it.
 class temporary_directory {
 public:
-  temporary_directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "troupe-test-XXXXXX").native();
+  explicit temporary_directory(
+    const std::filesystem::path& in = std::filesystem::temp_directory_path()) {
+    std::string name = (in / "troupe-test-XXXXXX").native();
     if (!::mkdtemp(name.data()))
       throw std::runtime_error("mkdtemp");
     path_ = name;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bugs that were planted, and in how many runs they are found.
+#include "testing/seed_variable.hpp"
 #include "testing/simulated_programs.hpp"
 
 #include <troupe/testing/explore.hpp>
@@ -10,7 +11,6 @@
 
 #include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <set>
@@ -20,21 +20,13 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
+using troupe_test::seed_variable;
 
 namespace {
 
 bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != text.npos;
 }
-
-/// Sets TROUPE_SEED for a while.
-class seed_variable {
-public:
-  explicit seed_variable(const std::string& value) { ::setenv("TROUPE_SEED", value.c_str(), 1); }
-  seed_variable(const seed_variable&) = delete;
-  seed_variable& operator=(const seed_variable&) = delete;
-  ~seed_variable() { ::unsetenv("TROUPE_SEED"); }
-};
 
 /// Two locks, taken in two orders.
 task<> deadlock_of_two_mutexes() {
@@ -66,57 +58,6 @@ task<> lost_update() {
     throw std::runtime_error("an update was lost");
 }
 
-/// A home-made event that forgets who is about to wait.
-struct forgetful_event {
-  bool is_set = false;
-  std::shared_ptr<event> waiting;
-
-  task<> wait() {
-    if (is_set)
-      co_return;
-    co_await checkpoint(); // here it may be set, which nobody sees
-    waiting = std::make_shared<event>();
-    const auto mine = waiting;
-    co_await mine->wait();
-  }
-  void set() {
-    is_set = true;
-    if (waiting)
-      waiting->set();
-  }
-};
-
-task<> lost_wake_up() {
-  forgetful_event e;
-  co_await with_nursery([&](nursery& n) -> task<> {
-    n.start_on(0, [&]() -> task<> { co_await e.wait(); });
-    n.start_on(1, [&]() -> task<> {
-      co_await checkpoint();
-      e.set();
-    });
-    co_return;
-  });
-}
-
-/// The answer and the time-out come at about the same time, and both count.
-task<> time_out_race() {
-  int outcomes = 0;
-  event answered;
-  co_await with_nursery([&](nursery& n) -> task<> {
-    n.start_on(1, [&]() -> task<> {
-      co_await sleep_for(10ms);
-      answered.set();
-      ++outcomes;
-    });
-    const bool in_time =
-      co_await move_on_after(10ms, [&]() -> task<> { co_await answered.wait(); });
-    if (!in_time)
-      ++outcomes;
-  });
-  if (outcomes != 1)
-    throw std::runtime_error("answered and timed out");
-}
-
 struct planted {
   const char* name;
   task<> (*program)();
@@ -127,8 +68,6 @@ struct planted {
 const planted bugs[] = {
   {"deadlock of two mutexes", deadlock_of_two_mutexes, "deadlock", 100},
   {"lost update", lost_update, "an update was lost", 100},
-  {"lost wake-up", lost_wake_up, "deadlock", 100},
-  {"time-out race", time_out_race, "answered and timed out", 100},
 };
 
 } // namespace

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/rough_time.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
@@ -264,6 +265,26 @@ BOOST_AUTO_TEST_CASE(receive_timeouts_of_ordinary_actors_keep_the_virtual_time) 
     co_await sleep_for(30h);
     BOOST_TEST((after == day));
   });
+}
+
+BOOST_AUTO_TEST_CASE(rough_time_is_the_time_and_hardly_behind) {
+  run_virtually([]() -> task<> {
+    const auto begin = rough_time();
+    BOOST_TEST((begin == current_time()));
+    co_await sleep_for(3s);
+    BOOST_TEST((rough_time() - begin == 3s));
+  });
+  run([]() -> task<> {
+    for (int i = 0; i < 1000; ++i) {
+      const auto before = current_time();
+      const auto rough = rough_time();
+      BOOST_TEST((rough <= current_time()));
+      BOOST_TEST((rough > before - 100ms));
+    }
+    co_return;
+  });
+  const auto outside = rough_time(); // of all loops
+  BOOST_TEST((outside <= current_time()));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

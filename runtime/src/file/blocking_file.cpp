@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "../loop/without_sigpipe.hpp"
+#include "file_seam.hpp"
 #include "file_state.hpp"
 
 #include <fcntl.h>
@@ -44,12 +45,14 @@ ssize_t carry_out_here(const file_call& t) noexcept {
 }
 
 blocking_file::blocking_file(const std::string& path, int flags, unsigned permissions)
-  : path_(path) {
+  : path_(path), real_(path) {
+  may_use(file_use::open, "open", path);
   do
     fd_ = ::open(path.c_str(), flags | O_CLOEXEC, permissions);
   while (fd_ < 0 && errno == EINTR);
   if (fd_ < 0)
     throw_file_error(errno, "open", path_);
+  was_changed(file_use::open, real_);
 }
 
 blocking_file::~blocking_file() {
@@ -61,6 +64,7 @@ std::string blocking_file::read_all() const {
   struct stat info {};
   if (::fstat(fd_, &info) != 0)
     throw_file_error(errno, "read", path_);
+  may_use(file_use::read, "read", path_);
   std::string text;
   // one more than the file is said to have, to see the end
   std::size_t room = static_cast<std::size_t>(std::max<off_t>(info.st_size, 4095)) + 1;
@@ -85,21 +89,34 @@ std::string blocking_file::read_all() const {
 
 void blocking_file::write_all(std::string_view data) const {
   while (!data.empty()) {
-    const ssize_t n = ::write(fd_, data.data(), data.size());
+    std::size_t now = data.size();
+    const int planned = faults_in_force() ? ask_file(file_use::write, path_, now) : 0;
+    if (planned != 0)
+      throw_file_error(planned, "write", path_);
+    const ssize_t n = ::write(fd_, data.data(), now);
     if (n < 0 && errno != EINTR)
       throw_file_error(errno, "write", path_);
     data.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
   }
+  was_changed(file_use::write, real_);
 }
 
 void blocking_file::sync() const {
+  may_use(file_use::sync, "sync", path_);
   if (::fsync(fd_) != 0)
     throw_file_error(errno, "sync", path_);
+  was_changed(file_use::sync, real_);
 }
 
 void blocking_file::close() {
-  if (::close(release()) != 0 && errno != EINTR)
-    throw_file_error(errno, "close", path_);
+  const int fd = release();
+  // it is closed in any case
+  const int planned = [this] {
+    std::size_t none = 0;
+    return faults_in_force() ? ask_file(file_use::close, path_, none) : 0;
+  }();
+  if ((::close(fd) != 0 && errno != EINTR) || planned != 0)
+    throw_file_error(planned != 0 ? planned : errno, "close", path_);
 }
 
 } // namespace troupe::detail

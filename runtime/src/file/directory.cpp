@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "file_seam.hpp"
+
 #include <troupe/directory.hpp>
 #include <troupe/thread.hpp>
 
@@ -18,6 +20,9 @@ namespace troupe {
 
 namespace {
 
+using detail::file_use;
+using detail::may_use;
+using detail::was_changed;
 using std::filesystem::file_type;
 
 struct close_directory {
@@ -99,6 +104,7 @@ file_info info_of(const struct stat& s) noexcept {
 async_generator<directory_entry> list_directory(std::filesystem::path path) {
   directory_handle directory;
   co_await to_thread([&] {
+    may_use(file_use::look, "list", path.native());
     directory.reset(::opendir(path.c_str()));
     if (!directory)
       throw_file_error(errno, "list", path.native());
@@ -114,6 +120,7 @@ async_generator<directory_entry> list_directory(std::filesystem::path path) {
 
 task<bool> path_exists(std::filesystem::path path) {
   co_return co_await to_thread([&] {
+    may_use(file_use::look, "look at", path.native());
     struct stat info {};
     if (::stat(path.c_str(), &info) == 0)
       return true;
@@ -125,6 +132,7 @@ task<bool> path_exists(std::filesystem::path path) {
 
 task<file_info> path_info(std::filesystem::path path, bool follow) {
   co_return co_await to_thread([&] {
+    may_use(file_use::look, "look at", path.native());
     struct stat info {};
     check(follow ? ::stat(path.c_str(), &info) : ::lstat(path.c_str(), &info), "look at", path);
     return info_of(info);
@@ -133,12 +141,14 @@ task<file_info> path_info(std::filesystem::path path, bool follow) {
 
 task<> make_directory(std::filesystem::path path, std::filesystem::perms permissions) {
   co_await to_thread([&] {
+    may_use(file_use::make_directory, "make directory", path.native());
     check(::mkdir(path.c_str(), static_cast<mode_t>(permissions)), "make directory", path);
   });
 }
 
 task<bool> make_directories(std::filesystem::path path) {
   co_return co_await to_thread([&] {
+    may_use(file_use::make_directory, "make directory", path.native());
     std::error_code error;
     const bool made = std::filesystem::create_directories(path, error);
     if (error)
@@ -148,17 +158,26 @@ task<bool> make_directories(std::filesystem::path path) {
 }
 
 task<> remove_file(std::filesystem::path path) {
-  co_await to_thread([&] { check(::unlink(path.c_str()), "remove", path); });
+  co_await to_thread([&] {
+    may_use(file_use::remove, "remove", path.native());
+    check(::unlink(path.c_str()), "remove", path);
+    was_changed(file_use::remove, path.native());
+  });
 }
 
 task<> remove_directory(std::filesystem::path path) {
-  co_await to_thread([&] { check(::rmdir(path.c_str()), "remove directory", path); });
+  co_await to_thread([&] {
+    may_use(file_use::remove, "remove directory", path.native());
+    check(::rmdir(path.c_str()), "remove directory", path);
+  });
 }
 
 task<std::uint64_t> remove_tree(std::filesystem::path path) {
   co_return co_await to_thread([&] {
+    may_use(file_use::remove, "remove", path.native());
     std::error_code error;
     const auto gone = std::filesystem::remove_all(path, error);
+    was_changed(file_use::remove, path.native());
     if (error)
       throw_file_error(error.value(), "remove", path.native());
     return std::uint64_t{gone};
@@ -167,8 +186,10 @@ task<std::uint64_t> remove_tree(std::filesystem::path path) {
 
 task<> rename_path(std::filesystem::path from, std::filesystem::path to) {
   co_await to_thread([&] {
+    may_use(file_use::rename, "rename", from.native());
     if (::rename(from.c_str(), to.c_str()) != 0)
       throw_file_error(errno, "rename", from.native() + " to " + to.native());
+    was_changed(file_use::rename, from.native(), to.native());
   });
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "file_seam.hpp"
 #include "file_state.hpp"
 
 #include <troupe/buffered_reader.hpp>
@@ -60,7 +61,8 @@ task<std::size_t> read_some(file_state& s, std::span<std::byte> to) {
                                         .fd = s.fd(),
                                         .data = to.data(),
                                         .size = to.size(),
-                                        .offset = offset_of(s, s.position)});
+                                        .offset = offset_of(s, s.position),
+                                        .path = &s.path()});
   if (n < 0)
     s.fail(static_cast<int>(-n), "read");
   s.position += static_cast<std::size_t>(n);
@@ -75,7 +77,8 @@ task<std::size_t> read_at(file_state& s, std::span<std::byte> to, std::uint64_t 
                                           .fd = s.fd(),
                                           .data = to.data() + done,
                                           .size = to.size() - done,
-                                          .offset = offset_of(s, offset + done)});
+                                          .offset = offset_of(s, offset + done),
+                                          .path = &s.path()});
     if (n < 0)
       s.fail(static_cast<int>(-n), "read");
     done += static_cast<std::size_t>(n);
@@ -93,7 +96,8 @@ task<> write_at(file_state& s, std::span<const std::byte> data, std::uint64_t of
                                           .fd = s.fd(),
                                           .data = from,
                                           .size = data.size(),
-                                          .offset = offset_of(s, offset)});
+                                          .offset = offset_of(s, offset),
+                                          .path = &s.path()});
     if (n < 0)
       s.fail(static_cast<int>(-n), "write");
     if (n == 0 && !data.empty()) // nothing that it takes, nothing that it says
@@ -144,15 +148,17 @@ task<std::uint64_t> seek(file_state& s, std::int64_t offset, seek_from from) {
 
 task<> truncate(file_state& s, std::uint64_t size) {
   s.check("truncate");
+  may_use(file_use::truncate, "truncate", s.path());
   const int error = co_await to_thread(
     [&] { return ::ftruncate(s.fd(), static_cast<off_t>(size)) == 0 ? 0 : errno; });
   if (error != 0)
     s.fail(error, "truncate");
+  was_changed(file_use::truncate, s.path());
 }
 
 task<> sync(file_state& s, file_call::kind what) {
   s.check("sync");
-  const ssize_t n = co_await carry_out({.what = what, .fd = s.fd()});
+  const ssize_t n = co_await carry_out({.what = what, .fd = s.fd(), .path = &s.path()});
   if (n < 0)
     s.fail(static_cast<int>(-n), "sync");
 }

@@ -70,6 +70,7 @@ struct file_call {
   std::byte* data = nullptr;
   std::size_t size = 0;
   std::int64_t offset = 0;
+  const std::string* path = nullptr; // for fault plans, if it has one
 
   /// Or to a terminal: what raises a signal when nobody is there.
   [[nodiscard]] bool writes_to_pipe() const noexcept { return what == kind::write && offset < 0; }
@@ -84,7 +85,10 @@ class blocking_file {
 public:
   /// Throws `file_error`.
   blocking_file(const std::string& path, int flags, unsigned permissions);
-  blocking_file(int fd, const std::string& path) noexcept : fd_(fd), path_(path) {}
+  /// `path` is what the errors name.
+  blocking_file(int fd, const std::string& path, const std::string& real) noexcept
+    : fd_(fd), path_(path), real_(real) {}
+  blocking_file(int fd, const std::string& path) noexcept : blocking_file(fd, path, path) {}
   ~blocking_file();
   blocking_file(const blocking_file&) = delete;
   blocking_file& operator=(const blocking_file&) = delete;
@@ -99,6 +103,7 @@ public:
 private:
   int fd_;
   const std::string& path_;
+  const std::string& real_;
 };
 
 /// Whether files may use io_uring, if the kernel has it; for tests.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "file_seam.hpp"
 #include "file_state.hpp"
 #include "io_uring.hpp"
 
 #include <troupe/detail/simulation.hpp>
+#include <troupe/time.hpp>
 
 #include <sys/uio.h>
 
@@ -64,9 +66,7 @@ private:
   ssize_t result_ = 0;
 };
 
-} // namespace
-
-task<ssize_t> carry_out(file_call t) {
+task<ssize_t> carry_out_in_fact(file_call t) {
   if (t.writes_to_pipe()) // only a thread can take the signal
     co_return co_await to_thread([&] { return carry_out_here(t); });
   const bool moves_bytes = t.what == file_call::kind::read || t.what == file_call::kind::write;
@@ -82,6 +82,36 @@ task<ssize_t> carry_out(file_call t) {
       co_return n;
   }
   co_return co_await to_thread([&] { return carry_out_here(t); });
+}
+
+file_use use_of(file_call::kind what) noexcept {
+  switch (what) {
+  case file_call::kind::read: return file_use::read;
+  case file_call::kind::write: return file_use::write;
+  case file_call::kind::sync:
+  case file_call::kind::sync_data: break;
+  }
+  return file_use::sync;
+}
+
+task<ssize_t> carry_out_by_plan(file_call t) {
+  const file_use use = use_of(t.what);
+  if (const int error = ask_file(use, *t.path, t.size)) {
+    co_await checkpoint();
+    co_return -error;
+  }
+  const ssize_t n = co_await carry_out_in_fact(t);
+  if (n >= 0 && use != file_use::read)
+    tell_file_changed(use, *t.path, *t.path);
+  co_return n;
+}
+
+} // namespace
+
+task<ssize_t> carry_out(file_call t) {
+  if (faults_in_force() && t.path) [[unlikely]]
+    return carry_out_by_plan(t);
+  return carry_out_in_fact(t);
 }
 
 } // namespace troupe::detail

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "file_seam.hpp"
 #include "file_state.hpp"
 
 #include <fcntl.h>
@@ -20,16 +21,18 @@ class new_name {
 public:
   explicit new_name(std::string path) : path_(std::move(path)) {}
   ~new_name() {
-    if (!kept_)
-      ::unlink(path_.c_str());
+    if (!kept_ && ::unlink(path_.c_str()) == 0)
+      was_changed(file_use::remove, path_);
   }
   new_name(const new_name&) = delete;
   new_name& operator=(const new_name&) = delete;
 
   void rename_to(const std::string& to) {
+    may_use(file_use::rename, "replace", to);
     if (::rename(path_.c_str(), to.c_str()) != 0)
       throw_file_error(errno, "replace", to);
     kept_ = true;
+    was_changed(file_use::rename, path_, to);
   }
 
 private:
@@ -66,10 +69,12 @@ void replace_here(const std::filesystem::path& path, const std::string& data,
   const std::string& target = path.native();
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   std::string fresh = (folder / ("." + path.filename().native() + ".XXXXXX")).native();
+  may_use(file_use::open, "replace", target);
   const int fd = ::mkostemp(fresh.data(), O_CLOEXEC);
   if (fd < 0)
     throw_file_error(errno, "replace", target);
-  blocking_file file(fd, target); // the errors name what the caller knows
+  blocking_file file(fd, target, fresh); // the errors name what the caller knows
+  was_changed(file_use::open, fresh);
   new_name name(fresh);
   if (::fchmod(fd, permissions_for(target, permissions)) != 0)
     throw_file_error(errno, "replace", target);

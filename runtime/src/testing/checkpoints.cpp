@@ -13,7 +13,7 @@ checkpoint_counter::checkpoint_counter()
 
 checkpoint_counter::~checkpoint_counter() { task_.watch_checkpoints(outer_); }
 
-void checkpoint_counter::at_checkpoint(detail::task_block& t) noexcept {
+void checkpoint_counter::at_checkpoint(detail::task_block& t) {
   ++count_;
   if (outer_)
     outer_->at_checkpoint(t);

@@ -21,7 +21,8 @@ std::string kind_of(const simulation_report& r) {
   return why.substr(0, why.find('\n'));
 }
 
-/// Makes a failing run simpler: fewer decisions that are not those of `in_turn`.
+/// Makes a failing run simpler: fewer faults, and fewer decisions that are not those of
+/// `in_turn`.
 class shrinker {
 public:
   shrinker(const simulated_program& program, const simulation_options& options,
@@ -32,17 +33,40 @@ public:
 
   /// Null if no run without the schedule fails.
   std::optional<simulation_report> shrink() {
-    if (try_it({}))
-      return std::move(best_);
-    if (!try_it(best_.choices)) // the program has changed meanwhile, or depends on chance
+    const bool as_it_is = try_it({}) || try_it(best_.choices);
+    if (!as_it_is) // the program has changed meanwhile, or depends on chance
       return {};
+    drop_faults();
     shorten();
     for (std::size_t piece = best_.choices.size(); piece != 0 && left_ != 0; piece /= 2)
       clear_pieces(piece);
     return std::move(best_);
   }
 
+  /// The faults that it does without.
+  [[nodiscard]] const std::vector<std::size_t>& without() const noexcept { return without_; }
+
 private:
+  /// Leaves out all that are not needed: half of them at a time, then fewer.
+  void drop_faults() {
+    const std::vector<fault> plan = options_.faults;
+    for (std::size_t piece = plan.size(); piece != 0 && left_ != 0; piece /= 2)
+      for (std::size_t from = 0; from < plan.size() && left_ != 0; from += piece) {
+        auto fewer = without_;
+        for (std::size_t i = from; i < std::min(from + piece, plan.size()); ++i)
+          if (std::find(fewer.begin(), fewer.end(), i) == fewer.end())
+            fewer.push_back(i);
+        if (fewer.size() == without_.size())
+          continue;
+        std::sort(fewer.begin(), fewer.end());
+        options_.faults = leave_out(plan, fewer);
+        if (try_it(best_.choices))
+          without_ = std::move(fewer);
+        else
+          options_.faults = leave_out(plan, without_);
+      }
+  }
+
   bool try_it(std::vector<choice> choices) {
     if (left_ == 0)
       return false;
@@ -82,15 +106,18 @@ private:
   simulation_options options_;
   std::string kind_;
   simulation_report best_;
+  std::vector<std::size_t> without_;
   std::size_t left_;
 };
 
 void found(exploration& e, const simulated_program& program, const explore_options& options,
            simulation_report failing) {
   e.replay = replay{failing.seed, {}, failing.hash}.text();
-  auto simplest = shrinker(program, options.simulation, failing, options.shrink_runs).shrink();
+  shrinker smaller(program, options.simulation, failing, options.shrink_runs);
+  auto simplest = smaller.shrink();
   if (simplest) {
-    e.replay = replay{simplest->seed, simplest->choices, simplest->hash}.text();
+    e.needless = smaller.without();
+    e.replay = replay{simplest->seed, simplest->choices, simplest->hash, smaller.without()}.text();
     e.simplest = std::move(simplest);
   }
   e.failure = std::move(failing);
@@ -208,6 +235,12 @@ std::string exploration::text() const {
     };
     out << "Made simpler, it has " << changes(*simplest) << " decisions out of turn, not "
         << changes(*failure) << ".\n";
+    if (!needless.empty()) {
+      out << "It does without these faults of the plan, counted from 0:";
+      for (const std::size_t i : needless)
+        out << ' ' << i;
+      out << '\n';
+    }
   }
   if (!shown.log.empty())
     out << "What was done last:\n" << shown.log;

@@ -1,129 +1,320 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "fault_injector.hpp"
 
-#include <troupe/error.hpp>
+#include "fault_plan.hpp"
+#include "node_of.hpp"
+
+#include <troupe/detail/loop.hpp>
+#include <troupe/detail/task_extras.hpp>
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace troupe::testing::internal {
 
+using troupe::detail::message_fault;
+using troupe::detail::stream_fault;
+using troupe::detail::stream_use;
 using troupe::detail::task_block;
 
-/// Counts the checkpoints of one task.
-class fault_injector::watch final : public troupe::detail::checkpoint_watch {
+/// Counts the checkpoints of one task, and keeps it from running while it stalls.
+class fault_injector::watch final : public troupe::detail::checkpoint_watch,
+                                    private troupe::detail::timer {
 public:
-  explicit watch(fault_injector& owner) noexcept : owner_(owner) {}
+  watch(fault_injector& owner, task_block& t)
+    : owner_(owner), keeps_(owner.weak_from_this().lock()), task_(t) {}
 
-  void watch_with(troupe::detail::checkpoint_watch* other) noexcept { other_ = other; }
+  void watch_with(checkpoint_watch* other) noexcept { other_ = other; }
   void add(planned& p) { faults_.push_back(&p); }
 
   void at_checkpoint(task_block& t) override {
     if (other_)
       other_->at_checkpoint(t);
+    if (!owner_.on_.load(std::memory_order_relaxed))
+      return leave();
+    if (const auto now = owner_.times_on_.load(std::memory_order_relaxed); now != times_on_) {
+      times_on_ = now;
+      seen_ = 0;
+    }
     ++seen_;
     for (planned* p : faults_)
-      owner_.checkpoint(t, *p, seen_);
+      owner_.checkpoint(*this, *p, seen_);
   }
+
+  bool may_run(task_block& t) noexcept override {
+    if (other_ && !other_->may_run(t))
+      return false;
+    if (until_ <= t.home().now())
+      return true;
+    try {
+      t.home().timers().add(*this, until_);
+      return false;
+    } catch (...) { // no memory to stall
+      return true;
+    }
+  }
+
+  void task_ended(task_block& t) noexcept override {
+    if (other_)
+      other_->task_ended(t);
+    owner_.forget(t); // this is gone
+  }
+
+  void stall_until(time_point t) noexcept { until_ = t; }
+  [[nodiscard]] task_block& task() noexcept { return task_; }
 
 private:
+  void expired() noexcept override { task_.home().push(task_); }
+
+  /// Unless somebody else watches meanwhile and holds this one.
+  void leave() {
+    if (task_.extras()->watch != this)
+      return;
+    task_.watch_checkpoints(other_);
+    owner_.forget(task_);
+  }
+
   fault_injector& owner_;
-  troupe::detail::checkpoint_watch* other_ = nullptr;
+  std::shared_ptr<fault_injector> keeps_;
+  task_block& task_;
+  checkpoint_watch* other_ = nullptr;
   std::vector<planned*> faults_;
   std::uint64_t seen_ = 0;
+  std::uint64_t times_on_ = 0; // `seen_` is since then
+  time_point until_ = time_point::min();
 };
 
-bool matches(std::string_view pattern, std::string_view text) noexcept {
-  const auto star = pattern.find('*');
-  if (star == pattern.npos)
-    return pattern == text;
-  if (pattern.substr(0, star) != text.substr(0, star))
-    return false;
-  pattern.remove_prefix(star + 1);
-  for (std::size_t at = star; at <= text.size(); ++at)
-    if (matches(pattern, text.substr(at)))
-      return true;
-  return false;
-}
-
-fault_injector::fault_injector(const std::vector<fault>& plan, std::uint64_t seed,
-                               std::function<time_point(const std::string&)> note)
-  : random_(seed), note_(std::move(note)) {
-  for (const fault& f : plan) {
-    const bool never = f.at.most == 0 || (f.at.nth == 0 && !(f.at.chance > 0));
-    const bool both = f.at.nth != 0 && f.at.chance != 0;
-    const auto* stalls = std::get_if<fault::stalling>(&f.what);
-    if (never || both || f.at.chance > 1 || (stalls && stalls->time <= duration::zero()))
-      throw usage_error("troupe: the fault for '" + f.tasks
-                        + "' is impossible: it strikes at the n-th checkpoint, or with a chance "
-                          "above 0 and up to 1, and stalls for a time");
-    plan_.push_back({&f});
+fault_injector::fault_injector(std::vector<fault> plan, std::uint64_t seed, note_fn note,
+                               mine_fn mine)
+  : note_(std::move(note)), mine_(std::move(mine)) {
+  check_plan(plan);
+  // whatever else is in the plan, each has the same chances
+  std::map<std::uint64_t, std::uint64_t> same;
+  for (fault& f : plan) {
+    const std::uint64_t kind = identity(f);
+    plan_.emplace_back(std::move(f), seed ^ (kind + 0x9e3779b97f4a7c15U * same[kind]++));
   }
 }
 
-fault_injector::~fault_injector() = default;
+fault_injector::~fault_injector() { off(); }
+
+bool fault_injector::is_for_tasks() const noexcept {
+  return std::any_of(plan_.begin(), plan_.end(),
+                     [](const planned& p) { return internal::is_for_tasks(p.what); });
+}
+
+void fault_injector::on() {
+  if (empty() || on_)
+    return;
+  {
+    const std::lock_guard lock(mutex_);
+    ++times_on_;
+    for (planned& p : plan_) {
+      p.struck = 0;
+      p.seen.clear();
+    }
+  }
+  troupe::detail::add_fault_hooks(*this);
+  on_ = true;
+}
+
+void fault_injector::off() noexcept {
+  if (!on_.exchange(false))
+    return;
+  troupe::detail::remove_fault_hooks(*this);
+  const std::lock_guard lock(mutex_); // nobody strikes any more
+}
 
 void fault_injector::task_begins(task_block& t) {
-  watch* mine = nullptr;
+  if (!mine_())
+    return;
+  const std::lock_guard lock(mutex_);
+  if (watches_.contains(&t))
+    return;
+  std::unique_ptr<watch> mine;
   const std::string name = t.name();
   for (planned& p : plan_) {
-    if (!matches(p.what->tasks, name))
+    const bool node = std::holds_alternative<fault::crashing>(p.what.what);
+    if (!internal::is_for_tasks(p.what) || !matches(p.what.names, node ? node_of(t) : name))
       continue;
     p.matched = true;
     if (!mine)
-      mine = &watches_.emplace_back(*this);
+      mine = std::make_unique<watch>(*this, t);
     mine->add(p);
   }
-  if (mine)
-    mine->watch_with(t.watch_checkpoints(mine));
+  if (!mine)
+    return;
+  watch& w = *watches_.emplace(&t, std::move(mine)).first->second;
+  w.watch_with(t.watch_checkpoints(&w));
 }
 
-bool fault_injector::strikes(const planned& p, std::uint64_t number) {
-  const when& at = p.what->at;
+void fault_injector::forget(const task_block& t) noexcept {
+  const auto keep = weak_from_this().lock();
+  decltype(watches_)::node_type gone; // outside of the lock
+  const std::lock_guard lock(mutex_);
+  gone = watches_.extract(&t);
+}
+
+bool fault_injector::strikes(planned& p, std::uint64_t number) {
+  const when& at = p.what.at;
   if (p.struck >= at.most)
     return false;
-  if (at.nth != 0)
-    return number == at.nth;
-  constexpr int digits = 53; // of a double
-  return static_cast<double>(random_() >> (64 - digits)) * 0x1p-53 < at.chance;
+  if (at.nth != 0 ? number != at.nth : !p.chance(at.chance))
+    return false;
+  ++p.struck;
+  return true;
 }
 
-void fault_injector::checkpoint(task_block& t, planned& p, std::uint64_t number) {
-  if (!strikes(p, number))
-    return;
-  ++p.struck;
-  const auto note = [&](const char* what) {
-    return note_(what + std::to_string(number) + ": " + t.name());
-  };
-  if (const auto* f = std::get_if<fault::failing>(&p.what->what)) {
-    note("by plan, fails at checkpoint ");
+bool fault_injector::planned::chance(double of) {
+  constexpr int digits = 53; // of a double
+  return static_cast<double>(random() >> (64 - digits)) * 0x1p-53 < of;
+}
+
+void fault_injector::checkpoint(watch& w, planned& p, std::uint64_t number) {
+  task_block& t = w.task();
+  const auto* const f = std::get_if<fault::failing>(&p.what.what);
+  const auto* const s = std::get_if<fault::stalling>(&p.what.what);
+  const auto* const c = std::get_if<fault::crashing>(&p.what.what);
+  {
+    const std::lock_guard lock(mutex_);
+    if (!on_)
+      return;
+    if (c)
+      number = ++p.seen[0]; // of all tasks of the node
+    if (!strikes(p, number))
+      return;
+    const char* const what = f ? "fails" : s ? "stalls" : c ? "crashes" : "is cancelled";
+    note_(std::string("by plan, ") + what + " at checkpoint " + std::to_string(number) + ": "
+          + (c ? p.what.names + ", in " : "") + t.name());
+  }
+  if (f)
     std::rethrow_exception(f->error);
-  }
-  if (const auto* s = std::get_if<fault::stalling>(&p.what->what)) {
-    const time_point now = note("by plan, stalls at checkpoint ");
-    stalls_.push_back({&t, troupe::detail::deadline_after(now, s->time)});
-    return;
-  }
-  note("by plan, is cancelled at checkpoint ");
+  if (s)
+    return w.stall_until(troupe::detail::deadline_after(t.home().now(), s->time));
+  if (c)
+    return crash_node_of(t, c->down_for);
   t.cancel("the fault plan says so");
 }
 
-bool fault_injector::stalled(const task_block& t, time_point now) const noexcept {
-  return std::any_of(stalls_.begin(), stalls_.end(),
-                     [&](const stall& s) { return s.task == &t && s.until > now; });
-}
-
-time_point fault_injector::next(time_point now) noexcept {
-  std::erase_if(stalls_, [now](const stall& s) { return s.until <= now; });
-  time_point first = time_point::max();
-  for (const stall& s : stalls_)
-    first = std::min(first, s.until);
+message_fault fault_injector::message_arrives(std::uint64_t id, const std::string& name,
+                                              bool answer) {
+  message_fault first;
+  if (!mine_())
+    return first;
+  const std::lock_guard lock(mutex_);
+  for (planned& p : plan_) {
+    const auto* m = std::get_if<fault::in_traffic>(&p.what.what);
+    if (!m || (m->which == traffic::answers) != answer || !matches(p.what.names, name))
+      continue;
+    p.matched = true;
+    const std::uint64_t number = ++p.seen[id];
+    if (!strikes(p, number))
+      continue;
+    note_(std::string("by plan, ") + to_text(m->what.what) + (answer ? ", answer " : ", message ")
+          + std::to_string(number) + ": " + name);
+    if (first.what == message_fault::fate::arrives)
+      first = m->what;
+  }
   return first;
 }
 
+bool fault_injector::strikes_bytes(planned& p, std::uint64_t before, std::size_t size) {
+  const std::uint64_t byte = p.what.at.byte;
+  return before < byte && byte <= before + size && p.struck < p.what.at.most;
+}
+
+stream_fault fault_injector::stream_moves(const stream_use& use) {
+  stream_fault all;
+  if (!mine_())
+    return all;
+  const std::lock_guard lock(mutex_);
+  for (planned& p : plan_) {
+    const auto* const m = std::get_if<fault::in_traffic>(&p.what.what);
+    const auto* const stalls = std::get_if<fault::stalling>(&p.what.what);
+    const auto* const shorter = std::get_if<fault::shortening>(&p.what.what);
+    const bool breaks = std::holds_alternative<fault::breaking>(p.what.what);
+    const bool concerned = use.datagram  ? m && m->which == traffic::messages
+                           : use.reading ? shorter != nullptr
+                                         : stalls || shorter || breaks;
+    if (!concerned || !matches(p.what.names, use.name))
+      continue;
+    p.matched = true;
+    const bool bytes = p.what.at.byte != 0;
+    if (bytes ? !strikes_bytes(p, use.before, use.size) : !strikes(p, use.nth))
+      continue;
+    if (bytes)
+      ++p.struck;
+    note_(std::string("by plan, ")
+          + (m         ? to_text(m->what.what)
+             : stalls  ? "stalls"
+             : shorter ? "is short"
+                       : "is reset")
+          + (bytes          ? ", byte "
+             : use.reading  ? ", read "
+             : use.datagram ? ", datagram "
+                            : ", write ")
+          + std::to_string(bytes ? p.what.at.byte : use.nth) + ": " + use.name);
+    if (m) {
+      all.datagram = m->what.what;
+      all.stall = m->what.time;
+    } else if (stalls) {
+      all.stall = std::max(all.stall, stalls->time);
+    } else if (shorter) {
+      all.most = std::min(all.most, shorter->bytes);
+    } else {
+      all.breaks = true;
+      all.most = bytes ? static_cast<std::size_t>(p.what.at.byte - 1 - use.before) : 0;
+    }
+  }
+  return all;
+}
+
+int fault_injector::file_used(file_use what, const std::string& path, std::size_t& size) {
+  if (!mine_())
+    return 0;
+  const bool moves = what == file_use::read || what == file_use::write;
+  const std::lock_guard lock(mutex_);
+  for (planned& p : plan_) {
+    const auto* const shorter = std::get_if<fault::shortening>(&p.what.what);
+    const auto* const f = std::get_if<fault::file_failing>(&p.what.what);
+    const bool bytes = p.what.at.byte != 0;
+    const bool concerned =
+      f ? (f->which == file_use::any || f->which == what) && (moves || !bytes) : shorter && moves;
+    if (!concerned || !matches(p.what.names, path))
+      continue;
+    p.matched = true;
+    std::uint64_t& seen = p.seen[std::hash<std::string>()(path)];
+    if (!bytes) {
+      if (!strikes(p, ++seen))
+        continue;
+    } else if (!strikes_bytes(p, seen, size)) {
+      seen += size;
+      continue;
+    } else if (const std::uint64_t before = p.what.at.byte - 1 - seen; f && before != 0) {
+      size = static_cast<std::size_t>(before); // it fails the next time
+      seen += before;
+      continue;
+    } else {
+      ++p.struck;
+    }
+    note_("by plan, " + std::string(f ? std::make_error_code(f->error).message() : "is short")
+          + (bytes ? ", byte " + std::to_string(p.what.at.byte) : ", use " + std::to_string(seen))
+          + ": " + path);
+    if (f)
+      return static_cast<int>(f->error);
+    size = std::min(size, shorter->bytes);
+    if (bytes)
+      seen += size;
+  }
+  return 0;
+}
+
 std::string fault_injector::unmatched() const {
+  const std::lock_guard lock(mutex_);
   for (const planned& p : plan_)
     if (!p.matched)
-      return p.what->tasks;
+      return p.what.names;
   return {};
 }
 

@@ -1,67 +1,77 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/task_block.hpp>
 #include <troupe/testing/faults.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <random>
 #include <string>
-#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace troupe::testing::internal {
 
-/// Lets happen what a fault plan says.
-class fault_injector {
+/// Lets happen what a fault plan says, where it is asked by the runtime. Any thread.
+class fault_injector final : public troupe::detail::fault_hooks,
+                             public std::enable_shared_from_this<fault_injector> {
 public:
-  /// `note` hears of each fault that strikes, and gives the time. Throws `usage_error` if the
-  /// plan is impossible.
-  fault_injector(const std::vector<fault>& plan, std::uint64_t seed,
-                 std::function<time_point(const std::string&)> note);
+  using note_fn = std::function<void(const std::string&)>;
+  using mine_fn = std::function<bool()>;
 
-  fault_injector(const fault_injector&) = delete;
-  fault_injector& operator=(const fault_injector&) = delete;
+  /// `note` hears of each fault that strikes; `mine` says whether who asks, on this thread, is
+  /// concerned. Neither may ask for faults. Throws `usage_error` if the plan is impossible.
+  fault_injector(std::vector<fault> plan, std::uint64_t seed, note_fn note, mine_fn mine);
   ~fault_injector();
 
+  /// Begins and ends to happen; idempotent. `on` throws `std::bad_alloc`.
+  void on();
+  void off() noexcept;
+
+  [[nodiscard]] bool is_on() const noexcept { return on_; }
   [[nodiscard]] bool empty() const noexcept { return plan_.empty(); }
-
-  /// `t` is about to run for the first time.
-  void task_begins(troupe::detail::task_block& t);
-
-  /// Whether `t` must not run at this time.
-  [[nodiscard]] bool stalled(const troupe::detail::task_block& t, time_point now) const noexcept;
-  /// When the first one that is stalled goes on; `max()` if there is none.
-  [[nodiscard]] time_point next(time_point now) noexcept;
+  [[nodiscard]] bool is_for_tasks() const noexcept;
 
   /// What the plan names and what has not been there; empty if all was.
   [[nodiscard]] std::string unmatched() const;
 
+  void task_begins(troupe::detail::task_block& t) override;
+  troupe::detail::message_fault message_arrives(std::uint64_t id, const std::string& name,
+                                                bool answer) override;
+  troupe::detail::stream_fault stream_moves(const troupe::detail::stream_use& use) override;
+  int file_used(file_use what, const std::string& path, std::size_t& size) override;
+
 private:
   class watch;
   struct planned {
-    const fault* what = nullptr;
+    planned(fault f, std::uint64_t seed) : what(std::move(f)), random(seed) {}
+    [[nodiscard]] bool chance(double of);
+
+    fault what;
+    std::mt19937_64 random; // of its own: the others' chances are the same without it
     bool matched = false;
     std::uint64_t struck = 0;
-  };
-  struct stall {
-    const troupe::detail::task_block* task = nullptr;
-    time_point until{};
+    std::unordered_map<std::uint64_t, std::uint64_t> seen; // or bytes; by receiver, by file
   };
 
-  void checkpoint(troupe::detail::task_block& t, planned& p, std::uint64_t number);
-  [[nodiscard]] bool strikes(const planned& p, std::uint64_t number);
+  void checkpoint(watch& w, planned& p, std::uint64_t number);
+  [[nodiscard]] static bool strikes(planned& p, std::uint64_t number);
+  [[nodiscard]] static bool strikes_bytes(planned& p, std::uint64_t before, std::size_t size);
+  void forget(const troupe::detail::task_block& t) noexcept;
 
-  std::vector<planned> plan_;
-  std::mt19937_64 random_;
-  std::function<time_point(const std::string&)> note_;
-  std::deque<watch> watches_;
-  std::vector<stall> stalls_;
+  std::deque<planned> plan_;
+  note_fn note_;
+  mine_fn mine_;
+  std::atomic<bool> on_{false};
+  std::atomic<std::uint64_t> times_on_{0};
+  mutable std::mutex mutex_; // guards what follows, and `plan_`
+  std::unordered_map<const troupe::detail::task_block*, std::unique_ptr<watch>> watches_;
 };
-
-/// Whether `pattern`, in which `*` stands for anything, names `text`.
-[[nodiscard]] bool matches(std::string_view pattern, std::string_view text) noexcept;
 
 } // namespace troupe::testing::internal

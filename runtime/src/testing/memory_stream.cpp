@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "only_one.hpp"
 
+#include <troupe/detail/fault_hooks.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/testing/memory_stream.hpp>
 #include <troupe/time.hpp>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <tuple>
 
 namespace troupe::testing {
 
@@ -255,8 +257,24 @@ struct memory_stream::end {
   }
 
   std::shared_ptr<memory_pipe> in, out;
+  static void count(std::uint64_t& bytes, time_point& last, std::size_t n) noexcept {
+    bytes += n;
+    last = n != 0 ? current_time() : last;
+  }
+
+  /// What the fault plans say of the next bytes.
+  troupe::detail::stream_fault ask_plans(std::size_t size, bool is_read) {
+    if (!troupe::detail::faults_in_force())
+      return {};
+    const auto& [from, to] = is_read ? std::tie(peer, local) : std::tie(local, peer);
+    const auto before = is_read ? statistics.bytes_read : statistics.bytes_written;
+    return troupe::detail::ask_stream(
+      {from + " > " + to, is_read ? ++reads : ++writes, before, size, is_read});
+  }
+
   std::string peer, local;
   stream_statistics statistics;
+  std::uint64_t reads = 0, writes = 0; // so many
   troupe::detail::home_loop home;
   bool reading = false;
   bool writing = false;
@@ -281,15 +299,25 @@ task<std::size_t> memory_stream::read_some(std::span<std::byte> into) {
     throw usage_error("troupe: read_some: there must be room for a byte");
   if (e->in->before_read)
     co_await e->in->before_read();
-  memory_read op(*e->in, *e->out, into);
+  memory_read op(*e->in, *e->out,
+                 into.first(std::min(into.size(), e->ask_plans(into.size(), true).most)));
   co_await op;
   if (op.error() != 0)
     throw_net_error(op.error(), "read from", e->peer);
-  if (op.count() != 0) {
-    e->statistics.bytes_read += op.count();
-    e->statistics.last_read = current_time();
-  }
+  end::count(e->statistics.bytes_read, e->statistics.last_read, op.count());
   co_return op.count();
+}
+
+task<> memory_stream::write_piece(std::shared_ptr<end> e, std::span<const std::byte> data) {
+  memory_write op(*e->out, *e->in, data);
+  const struct counting { // also of those that are cancelled
+    end& of;
+    memory_write& op;
+    ~counting() { end::count(of.statistics.bytes_written, of.statistics.last_written, op.count()); }
+  } count{*e, op};
+  co_await op;
+  if (op.error() != 0)
+    throw_net_error(op.error(), "write to", e->peer);
 }
 
 task<> memory_stream::write_all(std::span<const std::byte> data) {
@@ -297,20 +325,21 @@ task<> memory_stream::write_all(std::span<const std::byte> data) {
   const only_one writer(e->writing, "write_all");
   if (e->out->before_write)
     co_await e->out->before_write();
-  memory_write op(*e->out, *e->in, data);
-  const struct counting { // also of those that are cancelled
-    end& of;
-    memory_write& op;
-    ~counting() {
-      if (op.count() == 0)
-        return;
-      of.statistics.bytes_written += op.count();
-      of.statistics.last_written = current_time();
+  for (;;) {
+    const auto fault = e->ask_plans(data.size(), false);
+    if (fault.stall > duration::zero())
+      co_await sleep_for(fault.stall);
+    const std::size_t now = std::min(data.size(), fault.most);
+    co_await write_piece(e, data.first(now));
+    data = data.subspan(now);
+    if (fault.breaks) {
+      e->out->reset();
+      e->in->reset();
+      throw_net_error(ECONNRESET, "write to", e->peer);
     }
-  } count{*e, op};
-  co_await op;
-  if (op.error() != 0)
-    throw_net_error(op.error(), "write to", e->peer);
+    if (data.empty())
+      co_return;
+  }
 }
 
 task<> memory_stream::send_eof() {
@@ -331,11 +360,9 @@ task<> memory_stream::close() {
 void memory_stream::abort() noexcept {
   if (!end_ || end_->in->closed_)
     return;
-  auto& e = *end_;
-  e.in->closed_ = e.in->reset_ = true;
-  e.out->ended_ = e.out->reset_ = true;
-  e.in->retry();
-  e.out->retry();
+  end_->in->closed_ = end_->out->ended_ = true;
+  end_->in->reset();
+  end_->out->reset();
 }
 
 std::string memory_stream::peer() const { return end_ ? end_->peer : "closed"; }

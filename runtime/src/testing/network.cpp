@@ -11,7 +11,7 @@ namespace troupe::testing {
 using std::string_view;
 
 simulated_network::simulated_network(network_options options)
-  : kernel_(std::make_unique<kernel>(std::move(options))) {
+  : kernel_(std::make_unique<kernel>(std::move(options), descriptor(0))) {
   add_host("localhost", {"10.255.255.254"});
 }
 
@@ -139,7 +139,7 @@ void simulated_network::crash(string_view host) {
     s->datagrams.clear();
     s->received.clear();
     kernel_->break_off(s, ENETDOWN);
-    s->use = socket_use::fresh;
+    kernel_->use(s, socket_use::fresh);
   }
 }
 

@@ -16,24 +16,6 @@ using troupe::detail::loop;
 
 namespace {
 
-/// What epoll says of a connection that is no more.
-constexpr std::uint32_t gone = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLERR | EPOLLHUP;
-
-const char* name_of(packet_kind k) {
-  switch (k) {
-  case packet_kind::syn: return "syn";
-  case packet_kind::syn_ack: return "syn ack";
-  case packet_kind::refused: return "refused";
-  case packet_kind::data: return "data";
-  case packet_kind::ack: return "ack";
-  case packet_kind::fin: return "fin";
-  case packet_kind::reset: return "reset";
-  case packet_kind::datagram: return "datagram";
-  case packet_kind::give_up: return "given up";
-  }
-  return "";
-}
-
 bool covers(const sim_socket& s, const socket_address& address) {
   if (s.local.port() != address.port())
     return false;
@@ -150,19 +132,24 @@ int simulated_network::kernel::add(const socket_ref& s) {
       || (free_.empty() && sockets.size() >= most_descriptors))
     return -1;
   ++host.descriptors;
-  if (!free_.empty()) {
-    const int index = free_.front();
+  int index = static_cast<int>(sockets.size());
+  if (free_.empty()) {
+    sockets.push_back(s);
+  } else {
+    index = free_.front();
     free_.pop_front();
     sockets[static_cast<std::size_t>(index)] = s;
-    return index;
   }
-  sockets.push_back(s);
-  return static_cast<int>(sockets.size() - 1);
+  s->fd = first_descriptor + index;
+  name(s, socket_address(s->local));
+  return index;
 }
 
 void simulated_network::kernel::remove(int index) {
   auto& s = sockets[static_cast<std::size_t>(index)];
   --hosts[s->host].descriptors;
+  unname(s);
+  s->fd = -1;
   s.reset();
   free_.push_back(index);
 }
@@ -212,13 +199,11 @@ double simulated_network::kernel::fraction() noexcept {
 }
 
 std::uint16_t simulated_network::kernel::free_port(std::size_t host) {
-  auto& next = hosts[host].next_port;
+  auto& h = hosts[host];
   for (int tries = 0; tries < 16'384; ++tries) {
-    const std::uint16_t port = next;
-    next = port == 65'535 ? 49'152 : static_cast<std::uint16_t>(port + 1);
-    if (std::none_of(sockets.begin(), sockets.end(), [&](const socket_ref& s) {
-          return s && s->host == host && s->local.port() == port;
-        }))
+    const std::uint16_t port = h.next_port;
+    h.next_port = port == 65'535 ? 49'152 : static_cast<std::uint16_t>(port + 1);
+    if (h.sockets_of(port).empty())
       return port;
   }
   return 0;
@@ -227,11 +212,56 @@ std::uint16_t simulated_network::kernel::free_port(std::size_t host) {
 socket_ref simulated_network::kernel::find(std::size_t host, socket_use use,
                                            const socket_address& address) {
   socket_ref best;
-  for (const auto& s : sockets)
-    if (s && s->host == host && s->use == use && covers(*s, address)
-        && (!best || s->backlog.size() < best->backlog.size()))
+  const auto& all = hosts[host].receivers;
+  for (auto r = all.lower_bound({address.port(), 0}); r != all.end(); ++r) {
+    const socket_ref& s = r->second;
+    if (r->first.first != address.port())
+      break;
+    if (s->use == use && covers(*s, address) && (!best || s->backlog.size() < best->backlog.size()))
       best = s;
+  }
   return best;
+}
+
+void simulated_network::kernel::name(const socket_ref& s, const socket_address& local) {
+  unname(s);
+  s->local = local;
+  if (s->fd < 0 || local.empty())
+    return;
+  auto& h = hosts[s->host];
+  h.ports.emplace(local.port(), s.get());
+  if (s->use == socket_use::listening || s->use == socket_use::datagrams)
+    h.receivers.emplace(std::pair(local.port(), s->fd), s);
+}
+
+void simulated_network::kernel::unname(const socket_ref& s) {
+  if (s->local.empty())
+    return;
+  auto& h = hosts[s->host];
+  h.ports.erase({s->local.port(), s.get()});
+  h.receivers.erase({s->local.port(), s->fd});
+}
+
+void simulated_network::kernel::use(const socket_ref& s, socket_use as) {
+  s->use = as;
+  name(s, socket_address(s->local));
+}
+
+troupe::detail::stream_fault simulated_network::kernel::ask_plans(sim_socket& s, std::size_t far,
+                                                                  std::uint16_t far_port,
+                                                                  std::size_t size,
+                                                                  bool reading) const {
+  if (!troupe::detail::faults_in_force())
+    return {};
+  const auto end = [this](std::size_t host, std::uint16_t port) {
+    return hosts[host].name + ":" + std::to_string(port);
+  };
+  const std::string here = end(s.host, s.local.port());
+  const std::string there = end(far, far_port);
+  const std::string name = reading ? there + " > " + here : here + " > " + there;
+  return troupe::detail::ask_stream({name, reading ? ++s.receives : ++s.sends,
+                                     reading ? s.taken_in_all : s.sent, size, reading,
+                                     s.is_datagram});
 }
 
 void simulated_network::kernel::send(packet p, std::size_t from, std::size_t to) {
@@ -281,6 +311,16 @@ void simulated_network::kernel::send(packet p, std::size_t from, std::size_t to)
   if (is_datagram) {
     if (lose)
       return;
+    using fate = troupe::detail::message_fault::fate;
+    const auto f = ask_plans(*p.from, to, p.target.port(), p.bytes.size(), false);
+    if (f.datagram == fate::is_lost) {
+      ++lost;
+      return;
+    }
+    if (f.datagram == fate::comes_later || f.datagram == fate::is_overtaken)
+      when += f.stall;
+    if (f.datagram == fate::comes_twice)
+      agent.expect(p, when);
     if (l.how.reorder > 0 && fraction() < l.how.reorder)
       when += some(4 * (l.how.latency + l.how.jitter)) + std::chrono::microseconds(1);
     if (l.how.duplicate > 0 && fraction() < l.how.duplicate)
@@ -324,167 +364,6 @@ void simulated_network::kernel::renewed(const socket_ref& s) {
   if (s->patience && s->patience->is_here())
     s->patience->forget(s->patience_ends);
   s->patience = nullptr;
-}
-
-void simulated_network::kernel::log(const packet& p, time_point now) const {
-  if (!options.log)
-    return;
-  std::string line = std::to_string(now.time_since_epoch().count()) + " ";
-  const auto end = [&](const socket_ref& s, const socket_address& a) {
-    return s ? hosts[s->host].name + " " + (s->local.empty() ? "" : s->local.text()) : a.text();
-  };
-  line += end(p.from, p.source) + " > " + end(p.to, p.target) + ": " + name_of(p.kind);
-  if (!p.bytes.empty())
-    line += " " + std::to_string(p.bytes.size());
-  if (p.count != 0)
-    line += " " + std::to_string(p.count);
-  options.log(line);
-}
-
-void simulated_network::kernel::answer(const packet& p, packet_kind with) {
-  if (p.from && !p.from->closed)
-    send({with, nullptr, p.from}, p.to ? p.to->host : p.from->far_host, p.from->host);
-}
-
-void simulated_network::kernel::arrive(packet& p) {
-  ++arrived;
-  log(p, agent_of(*loop::current()).now());
-  switch (p.kind) {
-  case packet_kind::syn: return arrive_syn(p);
-  case packet_kind::datagram: return arrive_datagram(p);
-  default: break;
-  }
-  if (!p.to || p.to->closed || p.to->broken) {
-    if (p.kind == packet_kind::syn_ack || p.kind == packet_kind::data || p.kind == packet_kind::fin)
-      answer(p, packet_kind::reset);
-    return;
-  }
-  arrive_at(p.to, p);
-}
-
-void simulated_network::kernel::arrive_syn(packet& p) {
-  const std::size_t host = p.from->far_host;
-  const socket_ref l = hosts[host].refuses ? nullptr : find(host, socket_use::listening, p.target);
-  if (!l)
-    return send({packet_kind::refused, nullptr, p.from}, host, p.from->host);
-  if (p.from->closed)
-    return;
-  if (l->backlog.size() >= l->backlog_limit) { // it is sent again
-    network_agent& a = agent_of(*loop::current());
-    const time_point later = a.now() + std::chrono::seconds(1);
-    a.expect(std::move(p), later);
-    return;
-  }
-  const auto s = std::make_shared<sim_socket>();
-  s->family = l->family;
-  s->use = socket_use::connected;
-  s->host = host;
-  s->local = p.target;
-  s->remote = p.from->local;
-  s->far_host = p.from->host;
-  s->far_end = p.from;
-  l->backlog.push_back(s);
-  tell(l, EPOLLIN);
-  send({packet_kind::syn_ack, s, p.from}, host, p.from->host);
-}
-
-void simulated_network::kernel::arrive_datagram(packet& p) {
-  const std::size_t target = host_of(p.target, p.from->host);
-  if (target == hosts.size())
-    return;
-  const socket_ref s = find(target, socket_use::datagrams, p.target);
-  if (!s) {
-    if (!p.from->remote.empty() && !p.from->closed)
-      send({packet_kind::refused, nullptr, p.from}, target, p.from->host);
-    return;
-  }
-  if (!s->remote.empty() && s->remote != p.source)
-    return;
-  if (s->datagram_bytes + p.bytes.size() > options.buffer) {
-    ++lost;
-    return;
-  }
-  s->datagram_bytes += p.bytes.size();
-  s->datagrams.push_back(std::move(p));
-  tell(s, EPOLLIN);
-}
-
-void simulated_network::kernel::arrive_at(const socket_ref& s, packet& p) {
-  switch (p.kind) {
-  case packet_kind::syn_ack:
-    if (s->use != socket_use::connecting)
-      return;
-    renewed(s);
-    s->use = socket_use::connected;
-    s->far_end = p.from;
-    return tell(s, EPOLLOUT);
-  case packet_kind::refused:
-    renewed(s);
-    s->error = ECONNREFUSED;
-    s->broken = s->use != socket_use::datagrams;
-    return tell(s, s->broken ? gone : EPOLLIN | EPOLLERR);
-  case packet_kind::data:
-    pass(s, p.bytes.size());
-    if (s->broken)
-      return;
-    s->received.push_back(std::move(p.bytes));
-    return tell(s, EPOLLIN);
-  case packet_kind::ack: s->unread -= std::min(s->unread, p.count); return tell(s, EPOLLOUT);
-  case packet_kind::fin: s->far_ended = true; return tell(s, EPOLLIN | EPOLLRDHUP);
-  case packet_kind::reset:
-    return break_off(s, s->use == socket_use::connecting ? ECONNREFUSED : ECONNRESET);
-  case packet_kind::give_up:
-    s->patience = nullptr;
-    if (s->use == socket_use::connecting || !s->held_back.empty())
-      break_off(s, ETIMEDOUT);
-    return;
-  default: return;
-  }
-}
-
-/// Bytes have arrived at `s`.
-void simulated_network::kernel::pass(const socket_ref& s, std::size_t bytes) {
-  const socket_ref far = s->far_end.lock();
-  s->passed += bytes;
-  if (far)
-    far->passed += bytes;
-  if (s->passed < s->reset_at && (!far || far->passed < far->reset_at))
-    return;
-  break_off(s, ECONNRESET);
-  if (far)
-    break_off(far, ECONNRESET);
-}
-
-void simulated_network::kernel::tell(const socket_ref& s, std::uint32_t events) {
-  if (s->agent)
-    s->agent->tell(s, events);
-}
-
-void simulated_network::kernel::break_off(const socket_ref& s, int error) {
-  if (s->broken || s->closed)
-    return;
-  renewed(s);
-  s->broken = true;
-  s->error = error;
-  s->held_back.clear();
-  tell(s, gone);
-}
-
-void simulated_network::kernel::close(const socket_ref& s) {
-  renewed(s);
-  s->closed = true;
-  for (const auto& waiting : std::exchange(s->backlog, {})) {
-    waiting->drop_at_close = true;
-    close(waiting);
-  }
-  if (s->use != socket_use::connected || s->broken)
-    return;
-  const bool drop = s->drop_at_close || !s->received.empty();
-  if (drop)
-    s->held_back.clear();
-  if (drop || !s->ended)
-    send({drop ? packet_kind::reset : packet_kind::fin, s, s->far_end.lock()}, s->host,
-         s->far_host);
 }
 
 } // namespace troupe::testing

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/loop.hpp>
 #include <troupe/detail/timer.hpp>
 #include <troupe/testing/network.hpp>
@@ -8,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <set>
 #include <unordered_map>
 
 // The simulated network from inside: sockets, packets between them, and when they arrive.
@@ -24,6 +26,17 @@ struct sim_host {
   bool refuses = false;
   std::size_t descriptor_limit = static_cast<std::size_t>(-1);
   std::size_t descriptors = 0; // in use
+
+  std::set<std::pair<std::uint16_t, const sim_socket*>> ports;   // of those that have a descriptor
+  std::map<std::pair<std::uint16_t, int>, socket_ref> receivers; // by port and descriptor
+
+  /// Whose local port it is.
+  [[nodiscard]] std::vector<const sim_socket*> sockets_of(std::uint16_t port) const {
+    std::vector<const sim_socket*> all;
+    for (auto p = ports.lower_bound({port, nullptr}); p != ports.end() && p->first == port; ++p)
+      all.push_back(p->second);
+    return all;
+  }
 };
 
 struct sim_link {
@@ -52,6 +65,7 @@ struct packet {
   socket_address target = {};
   std::string bytes = {};
   std::size_t count = 0; // of `ack`
+  bool breaks = false;   // of `data`: the connection is reset behind it
 };
 
 enum class socket_use : std::uint8_t { fresh, connecting, connected, listening, datagrams };
@@ -86,6 +100,11 @@ struct sim_socket {
   bool broken = false;
   bool closed = false;
   bool drop_at_close = false;
+  bool cut_off = false; // by plan: nothing more is sent
+  std::uint64_t sent = 0;
+  std::uint64_t sends = 0;
+  std::uint64_t taken_in_all = 0;
+  std::uint64_t receives = 0;
   bool dual = false; // an IPv6 socket that takes IPv4, too
   bool reuse_port = false;
 
@@ -136,7 +155,9 @@ private:
 
 class simulated_network::kernel {
 public:
-  explicit kernel(network_options o) : options(std::move(o)), random_(options.seed) {}
+  /// `first` is the descriptor with the index 0.
+  kernel(network_options o, int first)
+    : options(std::move(o)), first_descriptor(first), random_(options.seed) {}
   kernel(const kernel&) = delete;
   kernel& operator=(const kernel&) = delete;
   ~kernel() { forget_run(); }
@@ -160,6 +181,10 @@ public:
   [[nodiscard]] std::uint16_t free_port(std::size_t host); ///< or 0
   /// Who listens, or receives, at `address` of `host`; of several, who has the least to do.
   [[nodiscard]] socket_ref find(std::size_t host, socket_use use, const socket_address& address);
+  /// `s` has this address from now on, or is used for this.
+  void name(const socket_ref& s, const socket_address& local);
+  void use(const socket_ref& s, socket_use as);
+  void unname(const socket_ref& s);
 
   /// What `host` says where it sends from to `to`, without a port; empty if it cannot.
   [[nodiscard]] socket_address source_for(std::size_t host, const socket_address& to) const;
@@ -170,6 +195,10 @@ public:
   void send(packet p, std::size_t from, std::size_t to);
   /// `p` has arrived.
   void arrive(packet& p);
+  /// What the fault plans say of so many bytes, or of a datagram to `far`.
+  [[nodiscard]] troupe::detail::stream_fault ask_plans(sim_socket& s, std::size_t far,
+                                                       std::uint16_t far_port, std::size_t size,
+                                                       bool reading) const;
   /// Events of epoll for `s`.
   void tell(const socket_ref& s, std::uint32_t events);
   /// The connection is no more: `error` is what the next call gives.
@@ -182,6 +211,7 @@ public:
   void release_held_back();
 
   network_options options;
+  const int first_descriptor;
   mutable std::mutex mutex;
   std::vector<sim_host> hosts;
   std::map<std::string, std::size_t, std::less<>> names;
@@ -206,6 +236,7 @@ private:
   void arrive_datagram(packet& p);
   void answer(const packet& p, packet_kind with);
   void pass(const socket_ref& s, std::size_t bytes);
+  void break_both(const socket_ref& s);
   void log(const packet& p, time_point now) const;
 
   std::map<std::pair<std::size_t, std::size_t>, sim_link> links_;

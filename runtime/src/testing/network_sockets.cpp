@@ -76,7 +76,6 @@ int simulated_network::socket(int family, int type) noexcept {
   const int index = kernel_->add(s);
   if (index < 0)
     return fail(EMFILE);
-  s->fd = descriptor(index);
   return s->fd;
 }
 
@@ -117,15 +116,14 @@ int simulated_network::bind(int fd, const socket_address& at) noexcept {
   if (port == 0)
     port = kernel_->free_port(s->host);
   const auto where = at.with_port(port);
-  for (const auto& other : kernel_->sockets)
-    if (other && other != s && other->host == s->host && other->is_datagram == s->is_datagram
-        && other->local.port() == port && other->use != socket_use::connected
-        && !(other->reuse_port && s->reuse_port)
+  for (const sim_socket* other : kernel_->hosts[s->host].sockets_of(port))
+    if (other != s.get() && other->is_datagram == s->is_datagram
+        && other->use != socket_use::connected && !(other->reuse_port && s->reuse_port)
         && (other->local == where || is_any(other->local) || is_any(where)))
       return fail(EADDRINUSE);
-  s->local = where;
   if (s->is_datagram)
     s->use = socket_use::datagrams;
+  kernel_->name(s, where);
   return 0;
 }
 
@@ -134,7 +132,7 @@ int simulated_network::listen(int fd, int backlog) noexcept {
   const socket_ref s = kernel_->at(index(fd));
   if (!s)
     return fail(EBADF);
-  s->use = socket_use::listening;
+  kernel_->use(s, socket_use::listening);
   s->backlog_limit = static_cast<std::size_t>(std::max(backlog, 1));
   return 0;
 }
@@ -153,7 +151,6 @@ int simulated_network::accept(int fd, socket_address& peer) noexcept {
   if (index < 0)
     return fail(EMFILE);
   l->backlog.pop_front();
-  s->fd = descriptor(index);
   peer = s->remote;
   return s->fd;
 }
@@ -179,13 +176,13 @@ int simulated_network::connect(int fd, const socket_address& to) noexcept {
       return fail(ENETUNREACH);
     if (port == 0)
       return fail(EADDRNOTAVAIL);
-    s->local = from.with_port(port);
+    kernel_->name(s, from.with_port(port));
   } else if (s->local.port() == 0)
-    s->local = s->local.with_port(kernel_->free_port(s->host));
+    kernel_->name(s, s->local.with_port(kernel_->free_port(s->host)));
   s->remote = to;
   s->far_host = far;
   if (s->is_datagram) {
-    s->use = socket_use::datagrams;
+    kernel_->use(s, socket_use::datagrams);
     return 0;
   }
   s->use = socket_use::connecting;
@@ -221,7 +218,9 @@ ssize_t simulated_network::receive(int fd, msghdr& message) noexcept {
     return static_cast<ssize_t>(n);
   }
   std::size_t n = 0;
-  const std::size_t room = size_of(message);
+  std::size_t room = size_of(message);
+  if (!s->received.empty())
+    room = std::min(room, kernel_->ask_plans(*s, s->far_host, s->remote.port(), room, true).most);
   while (!s->received.empty() && n < room) {
     std::string& first = s->received.front();
     msghdr rest = message;
@@ -239,6 +238,9 @@ ssize_t simulated_network::receive(int fd, msghdr& message) noexcept {
     }
   }
   if (n != 0) {
+    s->taken_in_all += n;
+    if (n == room && !s->received.empty())
+      kernel_->tell(s, EPOLLIN); // it may be less than was asked for
     if (!s->broken)
       kernel_->send({packet_kind::ack, s, s->far_end.lock(), {}, {}, {}, n}, s->host, s->far_host);
     return static_cast<ssize_t>(n);
@@ -272,15 +274,28 @@ ssize_t simulated_network::send(int fd, const msghdr& message) noexcept {
     return fail(EPIPE);
   const std::size_t room =
     kernel_->options.buffer > s->unread ? kernel_->options.buffer - s->unread : 0;
-  if (room == 0)
+  if (room == 0 || s->cut_off)
     return fail(EAGAIN);
-  const std::string bytes = gather(message, std::min(room, size));
+  const std::size_t all = std::min(room, size);
+  const auto fault = kernel_->ask_plans(*s, s->far_host, s->remote.port(), all, false);
+  if (fault.stall > duration::zero() && s->agent)
+    s->last_arrival = std::max(s->last_arrival, s->agent->now() + fault.stall);
+  const std::string bytes = gather(message, std::min(all, fault.most));
   s->unread += bytes.size();
+  s->sent += bytes.size();
+  s->cut_off = fault.breaks;
   const std::size_t piece = piece_for(kernel_->link(s->host, s->far_host));
   for (std::size_t at = 0; at < bytes.size(); at += piece)
     kernel_->send({packet_kind::data, s, s->far_end.lock(), {}, {}, bytes.substr(at, piece)},
                   s->host, s->far_host);
-  return static_cast<ssize_t>(bytes.size());
+  if (s->cut_off) {
+    packet last{packet_kind::data, s, s->far_end.lock()};
+    last.breaks = true;
+    kernel_->send(std::move(last), s->host, s->far_host);
+  } else if (bytes.size() < all) {
+    kernel_->tell(s, EPOLLOUT); // there is room for the rest
+  }
+  return bytes.empty() ? fail(EAGAIN) : static_cast<ssize_t>(bytes.size());
 }
 
 ssize_t simulated_network::kernel::send_datagram(const socket_ref& s, const socket_address& to,
@@ -296,9 +311,10 @@ ssize_t simulated_network::kernel::send_datagram(const socket_ref& s, const sock
   if (from.empty())
     return fail(ENETUNREACH);
   if (s->local.empty())
-    s->local = (s->family == AF_INET6 ? socket_address::any_ipv6(0) : socket_address::any_ipv4(0))
-                 .with_port(free_port(s->host));
-  s->use = socket_use::datagrams;
+    name(s, (s->family == AF_INET6 ? socket_address::any_ipv6(0) : socket_address::any_ipv4(0))
+              .with_port(free_port(s->host)));
+  if (s->use != socket_use::datagrams)
+    use(s, socket_use::datagrams);
   const auto source = is_any(s->local) ? from.with_port(s->local.port()) : s->local;
   send({packet_kind::datagram, s, nullptr, source, to, std::move(bytes)}, s->host, far);
   return static_cast<ssize_t>(size);

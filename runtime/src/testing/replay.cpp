@@ -14,8 +14,8 @@ namespace troupe::testing::internal {
 namespace {
 
 [[noreturn]] void refuse(std::string_view whole) {
-  throw test_failure("troupe: TROUPE_SEED is 'seed', 'seed:hash' or 'seed@decision=way,...:hash', "
-                     "not '"
+  throw test_failure("troupe: TROUPE_SEED is 'seed', 'seed:hash', 'seed@decision=way,...:hash' or "
+                     "'seed~fault,...@decision=way,...:hash', not '"
                      + std::string(whole) + "'");
 }
 
@@ -45,6 +45,10 @@ replay replay::parse(std::string_view whole) {
   std::string_view text = whole;
   replay r;
   r.seed = take_number<std::uint64_t>(text, whole);
+  if (take(text, '~'))
+    do
+      r.without.push_back(take_number<std::size_t>(text, whole));
+    while (take(text, ','));
   if (take(text, '@')) {
     r.choices.emplace();
     while (!text.empty() && text.front() != ':') {
@@ -74,8 +78,13 @@ std::optional<replay> replay::of_environment() {
 std::string replay::text() const {
   std::ostringstream out;
   out << seed;
+  char before = '~';
+  for (const std::size_t i : without) {
+    out << before << i;
+    before = ',';
+  }
   if (choices) {
-    char before = '@';
+    before = '@';
     for (std::size_t i = 0; i < choices->size(); ++i)
       if ((*choices)[i].taken != 0) {
         out << before << i << '=' << (*choices)[i].taken;
@@ -94,7 +103,22 @@ simulation_options replay::apply(simulation_options options) const {
     options.order = schedule::in_turn;
     options.choices = *choices;
   }
+  if (!without.empty() && without.back() >= options.faults.size())
+    throw test_failure("troupe: TROUPE_SEED=" + text() + " leaves out fault "
+                       + std::to_string(without.back()) + " of a plan that has "
+                       + std::to_string(options.faults.size())
+                       + ": the plan has changed since it was written");
+  options.faults = leave_out(options.faults, without);
   return options;
+}
+
+std::vector<fault> leave_out(const std::vector<fault>& plan,
+                             const std::vector<std::size_t>& without) {
+  std::vector<fault> left;
+  for (std::size_t i = 0; i < plan.size(); ++i)
+    if (std::find(without.begin(), without.end(), i) == without.end())
+      left.push_back(plan[i]);
+  return left;
 }
 
 void replay::check(const simulation_report& r) const {

@@ -3,20 +3,23 @@
 
 #include <troupe/testing/simulation.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace troupe::testing::internal {
 
 /// What brings one run back: `seed`, `seed:hash`, or, of one that was made simpler,
 /// `seed@decision=way,...:hash` where all other decisions are those of
-/// `schedule::in_turn`.
+/// `schedule::in_turn`. `seed~fault,...` leaves some faults of the plan out.
 struct replay {
   std::uint64_t seed = 0;
   std::optional<std::vector<choice>> choices;
   std::optional<std::uint64_t> hash;
+  std::vector<std::size_t> without = {}; // faults, in order
 
   /// Throws `test_failure`.
   [[nodiscard]] static replay parse(std::string_view text);
@@ -26,10 +29,15 @@ struct replay {
 
   [[nodiscard]] std::string text() const;
 
+  /// Throws `test_failure` if there are no such faults.
   [[nodiscard]] simulation_options apply(simulation_options options) const;
 
   /// Throws `test_failure` if this is not the run that was recorded.
   void check(const simulation_report& r) const;
 };
+
+/// The plan without these.
+[[nodiscard]] std::vector<fault> leave_out(const std::vector<fault>& plan,
+                                           const std::vector<std::size_t>& without);
 
 } // namespace troupe::testing::internal

@@ -30,13 +30,13 @@ constexpr std::size_t kinds = 3; // of the sources of one loop
 
 simulator::simulator(std::uint64_t seed, const simulation_options& options)
   : options_(options), seed_(seed), order_(seed, options), log_(options.log_size),
-    faults_(options.faults, seed + 2,
-            [this](const std::string& what) {
-              log_.note(now_, what);
-              return now_;
-            }),
+    faults_(
+      options.faults, seed + 2, [this](const std::string& what) { log_.note(now_, what); },
+      [this] { return simulation::current() == this; }),
     random_(~seed), step_random_(seed + 1), limit_(options.max_steps),
-    sources_(options.loops * kinds + 1) {}
+    sources_(options.loops * kinds + 1) {
+  faults_.on();
+}
 
 // -- what runs it -------------------------------------------------------------------------
 
@@ -70,7 +70,8 @@ void simulator::run_root(runtime& rt, task_block& root) {
   }
   if (root.ended()) {
     if (const std::string name = faults_.unmatched(); !name.empty())
-      fail("the fault plan names '" + name + "', and no task has such a name");
+      fail("the fault plan names '" + name
+           + "', and nothing that it could happen to has such a name");
     return;
   }
   {
@@ -157,7 +158,6 @@ bool simulator::pass_time(runtime& rt) noexcept {
   time_point next = time_point::max();
   for (std::size_t i = 0; i < rt.size(); ++i)
     next = std::min(next, rt.at(i).timers().next());
-  next = std::min(next, faults_.next(now_));
   if (next == time_point::max())
     return false;
   now_ = std::max(now_, next);
@@ -208,7 +208,7 @@ void simulator::collect(runtime& rt) {
   std::uint32_t at = turn_;
   for (std::uint32_t i = 0; i < loops; ++i, at = at + 1 == loops ? 0 : at + 1) {
     loop& l = rt.at(at);
-    ready_node* const first = runnable(l, loop_steps::ready(l).first());
+    ready_node* const first = loop_steps::ready(l).first();
     if (offer(source_of(step_kind::task, at), first != nullptr))
       collect_ready(l, *first);
     if (offer(source_of(step_kind::message, at), loop_steps::message_waits(l)))
@@ -220,16 +220,6 @@ void simulator::collect(runtime& rt) {
     collect_jobs();
 }
 
-/// `from`, or the next after it that is not held up by a fault.
-simulator::ready_node* simulator::runnable(loop& l, ready_node* from) const noexcept {
-  if (faults_.empty())
-    return from;
-  while (from && from->what == ready_node::kind::task
-         && faults_.stalled(static_cast<task_block&>(*from), now_))
-    from = troupe::detail::loop_steps::ready_list::next(*from, loop_steps::ready(l));
-  return from;
-}
-
 void simulator::collect_ready(loop& l, ready_node& first) {
   auto& ready = loop_steps::ready(l);
   const bool all =
@@ -238,7 +228,7 @@ void simulator::collect_ready(loop& l, ready_node& first) {
   for (ready_node* node = &first; node && n != 0; --n) {
     const bool task = node->what == ready_node::kind::task;
     candidates_.push_back({task ? step_kind::task : step_kind::callback, l.index(), node});
-    node = runnable(l, loop_steps::ready_list::next(*node, ready));
+    node = loop_steps::ready_list::next(*node, ready);
   }
 }
 
@@ -297,12 +287,6 @@ void simulator::run(runtime& rt, const candidate& c) noexcept {
 }
 
 void simulator::run_task(task_block& t, event_log::step& s) noexcept {
-  if (!faults_.empty() && (!t.extras() || t.extras()->number == 0))
-    try {
-      faults_.task_begins(t);
-    } catch (...) {
-      fail(std::current_exception());
-    }
   t.add_ref(); // for the log: it may end
   s.task = &t;
   log_.begin(s);

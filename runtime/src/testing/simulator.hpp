@@ -89,7 +89,6 @@ private:
   [[nodiscard]] bool wake_those_who_wait_for_idle(troupe::detail::runtime& rt) noexcept;
   [[nodiscard]] bool pass_time(troupe::detail::runtime& rt) noexcept;
   void collect(troupe::detail::runtime& rt);
-  [[nodiscard]] ready_node* runnable(loop& l, ready_node* from) const noexcept;
   void collect_ready(loop& l, ready_node& first);
   void run_task(task_block& t, event_log::step& s) noexcept;
   void collect_jobs();

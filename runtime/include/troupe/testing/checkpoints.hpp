@@ -25,7 +25,8 @@ public:
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 
 private:
-  void at_checkpoint(detail::task_block& t) noexcept override;
+  void at_checkpoint(detail::task_block& t) override;
+  bool may_run(detail::task_block& t) noexcept override { return !outer_ || outer_->may_run(t); }
 
   detail::task_block& task_;
   detail::checkpoint_watch* outer_;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace troupe::testing {
 
@@ -35,8 +36,9 @@ struct [[nodiscard]] exploration {
   std::uint64_t runs = 0;                    ///< up to the first failure
   bool complete = false;                     ///< `explore_all`: there are no more
   std::optional<simulation_report> failure;  ///< the first, in the order of the seeds
-  std::optional<simulation_report> simplest; ///< the same, with fewer changes of turn
-  std::string replay;                        ///< TROUPE_SEED for it
+  std::optional<simulation_report> simplest; ///< the same, with fewer changes of turn and faults
+  std::vector<std::size_t> needless; ///< the faults of the plan, from 0, that it does without
+  std::string replay;                ///< TROUPE_SEED for it
 
   /// What to tell people; empty if nothing was found.
   [[nodiscard]] std::string text() const;
@@ -68,9 +70,9 @@ simulated_program simulated(F fn) {
 ///
 ///     explore(transfer_between_accounts, 1000).verify();
 ///
-/// What fails is made simpler, as far as that goes: the loops change turns less often, and
-/// still it fails. `fn` is copied for each run; what it refers to has to be as new each
-/// time, and is another one in each process.
+/// What fails is made simpler, as far as that goes: fewer faults of the plan happen, the loops
+/// change turns less often, and still it fails. `fn` is copied for each run; what it refers to has
+/// to be as new each time, and is another one in each process.
 ///
 /// With the environment variable `TROUPE_SEED` set to what `text()` has printed, there is one
 /// run, that one. If the program is no longer the same (the hash of its event log is not

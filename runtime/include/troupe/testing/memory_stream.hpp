@@ -133,6 +133,7 @@ private:
   struct end;
   explicit memory_stream(std::shared_ptr<end> e) noexcept : end_(std::move(e)) {}
   [[nodiscard]] const std::shared_ptr<end>& usable(const char* what) const;
+  static task<> write_piece(std::shared_ptr<end> e, std::span<const std::byte> data);
 
   std::shared_ptr<end> end_; // those who wait hold it, too
 };

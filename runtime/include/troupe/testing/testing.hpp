@@ -12,11 +12,14 @@
 #include <troupe/testing/faults.hpp>
 #include <troupe/testing/history.hpp>
 #include <troupe/testing/injection.hpp>
+#include <troupe/testing/live_faults.hpp>
 #include <troupe/testing/memory_listener.hpp>
 #include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/network.hpp>
+#include <troupe/testing/node.hpp>
 #include <troupe/testing/run_test.hpp>
 #include <troupe/testing/sequencer.hpp>
+#include <troupe/testing/simulated_disk.hpp>
 #include <troupe/testing/simulation.hpp>
 #include <troupe/testing/test_failure.hpp>
 #include <troupe/testing/virtual_clock.hpp>

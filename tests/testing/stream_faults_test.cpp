@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/testing/memory_stream.hpp>
+#include <troupe/testing/network.hpp>
+#include <troupe/testing/simulation.hpp>
+#include <troupe/troupe.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != text.npos;
+}
+
+/// What a reader has heard.
+struct heard {
+  std::string bytes;
+  std::vector<std::size_t> pieces;
+  std::string error;
+  duration last{};
+};
+
+task<> listen_to(stream& s, heard& to) {
+  std::vector<std::byte> buffer(100);
+  try {
+    for (;;) {
+      const std::size_t n = co_await s.read_some(buffer);
+      if (n == 0)
+        co_return;
+      to.bytes.append(reinterpret_cast<const char*>(buffer.data()), n);
+      to.pieces.push_back(n);
+      to.last = current_time().time_since_epoch();
+    }
+  } catch (const net_error& e) {
+    to.error = e.code().message();
+  }
+}
+
+/// Says "hello ", and "world" a second later.
+task<> say(stream& s, std::string& error) {
+  try {
+    co_await s.write_all("hello ");
+    co_await sleep_for(1s);
+    co_await s.write_all("world");
+    co_await s.send_eof();
+  } catch (const net_error& e) {
+    error = e.code().message();
+  }
+}
+
+struct talk {
+  heard reader;
+  std::string writer_error;
+};
+
+task<talk> in_memory() {
+  talk t;
+  auto [client, server] = memory_stream_pair();
+  co_await with_nursery([&, &c = client, &s = server](nursery& n) -> task<> {
+    n.start_soon([&]() -> task<> { co_await say(c, t.writer_error); });
+    n.start_soon([&]() -> task<> { co_await listen_to(s, t.reader); });
+    co_return;
+  });
+  co_return t;
+}
+
+const std::string memory_name = "the client > the server";
+const std::string network_name = "client:* > server:80";
+
+simulation_result<talk> over_memory(const fault& f) {
+  simulation_options o;
+  o.faults = {f};
+  return simulate(1, in_memory, o);
+}
+
+simulation_result<talk> over_network(const fault& f) {
+  simulated_network net;
+  net.add_host("client");
+  net.add_host("server");
+  simulation_options o;
+  o.faults = {f};
+  o.network = &net;
+  return simulate(
+    1,
+    [&net]() -> task<talk> {
+      talk t;
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([&]() -> task<> {
+          co_await net.on("server", [&]() -> task<> {
+            tcp_listener l(80);
+            tcp_stream s = co_await l.accept();
+            co_await listen_to(s, t.reader);
+          });
+        });
+        co_await net.on("client", [&]() -> task<> {
+          tcp_stream s = co_await open_tcp_stream("server", 80);
+          co_await say(s, t.writer_error);
+          co_await sleep_for(1min);
+        });
+      });
+      co_return t;
+    },
+    o);
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(stream_faults)
+
+BOOST_AUTO_TEST_CASE(connection_in_memory_is_reset_where_a_byte_moves) {
+  const auto r = over_memory(resets(memory_name, when::at_byte(9)));
+  BOOST_TEST(r.why() == "");
+  BOOST_TEST(r.result->reader.bytes == "hello wo");
+  BOOST_TEST(contains(r.result->reader.error, "reset"));
+  BOOST_TEST(contains(r.result->writer_error, "reset"));
+}
+
+BOOST_AUTO_TEST_CASE(connection_of_a_network_is_reset_where_a_byte_moves) {
+  const auto r = over_network(resets(network_name, when::at_byte(9)));
+  BOOST_TEST(r.why() == "");
+  BOOST_TEST(r.result->reader.bytes == "hello wo");
+  BOOST_TEST(contains(r.result->reader.error, "reset"));
+}
+
+BOOST_AUTO_TEST_CASE(connection_is_reset_at_the_nth_write) {
+  BOOST_TEST(over_memory(resets(memory_name, when::at(2))).value().reader.bytes == "hello ");
+  const talk t = over_network(resets(network_name, when::at(2))).value();
+  BOOST_TEST(t.reader.bytes == "hello ");
+  BOOST_TEST(contains(t.reader.error, "reset"));
+}
+
+BOOST_AUTO_TEST_CASE(short_writes_and_reads_move_all_in_the_end) {
+  for (const auto& run : {over_memory, over_network}) {
+    const std::string& name = run == over_memory ? memory_name : network_name;
+    const talk t = run(shortens(name, when::sometimes(1), 2)).value();
+    BOOST_TEST(t.reader.bytes == "hello world");
+    BOOST_TEST(t.writer_error == "");
+    BOOST_TEST(t.reader.pieces.size() >= 6U);
+    for (const std::size_t n : t.reader.pieces)
+      BOOST_TEST(n <= 2U);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_stall_come_later_in_order) {
+  for (const auto& run : {over_memory, over_network}) {
+    const std::string& name = run == over_memory ? memory_name : network_name;
+    const talk t = run(stalls(name, when::at_byte(3), 20s)).value();
+    BOOST_TEST(t.reader.bytes == "hello world");
+    BOOST_TEST((t.reader.last >= 20s));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(datagrams_are_lost_doubled_and_late) {
+  const auto received = [](const fault& f) {
+    simulated_network net;
+    net.add_host("client");
+    net.add_host("server");
+    simulation_options o;
+    o.order = schedule::in_turn;
+    o.faults = {f};
+    o.network = &net;
+    return simulate(
+             1,
+             [&net]() -> task<std::string> {
+               std::string all;
+               co_await with_nursery([&](nursery& n) -> task<> {
+                 n.start_soon([&]() -> task<> {
+                   co_await net.on("server", [&]() -> task<> {
+                     udp_socket s(53);
+                     co_await move_on_after(1min, [&]() -> task<> {
+                       std::vector<std::byte> buffer(10);
+                       for (;;) {
+                         const auto d = co_await s.receive(buffer);
+                         all.append(reinterpret_cast<const char*>(buffer.data()), d.size);
+                       }
+                     });
+                   });
+                 });
+                 co_await net.on("client", [&]() -> task<> {
+                   udp_socket s(1000);
+                   const auto to = (co_await resolve("server", 53)).front();
+                   for (const char* text : {"1", "2", "3"}) {
+                     co_await sleep_for(1s);
+                     co_await s.send_to(to, text);
+                   }
+                 });
+               });
+               co_return all;
+             },
+             o)
+      .value();
+  };
+  const std::string name = "client:1000 > server:53";
+  BOOST_TEST(received(drops(name, when::at(2))) == "13");
+  BOOST_TEST(received(duplicates(name, when::at(2))) == "1223");
+  BOOST_TEST(received(delays(name, when::at(1), 1500ms)) == "213");
+}
+
+BOOST_AUTO_TEST_CASE(event_log_says_what_has_become_of_bytes) {
+  simulation_options o;
+  o.faults = {resets(memory_name, when::at_byte(3))};
+  const auto r = simulate(
+    1,
+    []() -> task<> {
+      static_cast<void>(co_await in_memory());
+      throw std::logic_error("as ever");
+    },
+    o);
+  BOOST_TEST(contains(r.log, "by plan, is reset, byte 3: the client > the server"));
+}
+
+BOOST_AUTO_TEST_CASE(plan_that_names_no_stream_is_an_error) {
+  BOOST_TEST(contains(over_memory(resets("the cleint > *", when::at(1))).why(),
+                      "the fault plan names 'the cleint > *'"));
+}
+
+BOOST_AUTO_TEST_CASE(impossible_fault_of_streams_is_an_error) {
+  BOOST_CHECK_THROW(static_cast<void>(over_memory(shortens("*", when::at(1), 0))), usage_error);
+  BOOST_CHECK_THROW(static_cast<void>(over_memory(resets("*", when{1, 0, 1, 1}))), usage_error);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
