@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "loop_scheduler.hpp"
 
+#include "message_faults.hpp"
+
 #include <troupe/caf_scheduler.hpp>
 #include <troupe/detail/simulation.hpp>
 
@@ -68,6 +70,8 @@ void loop_jobs::push(caf::resumable* job) {
 }
 
 void loop_jobs::run_one(caf::resumable* job, std::size_t messages) noexcept {
+  if (faults_in_force()) [[unlikely]]
+    messages = fault_mailbox(*job, messages);
   switch (job->resume(this, owner_.throughput(messages))) {
   case caf::resumable::resume_later: jobs_.push_back(job); break;
   case caf::resumable::shutdown_execution_unit: break; // ours end with their loop

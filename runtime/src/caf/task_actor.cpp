@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "actor_host.hpp"
+#include "message_faults.hpp"
 
 #include <troupe/actor.hpp>
 #include <troupe/detail/task_extras.hpp>
@@ -166,7 +167,8 @@ void task_actor::drain() noexcept {
   }
 }
 
-void task_actor::arrive(caf::mailbox_element_ptr e) noexcept {
+// always: it is on the way of each message
+[[gnu::always_inline]] inline void task_actor::deliver(caf::mailbox_element_ptr e) noexcept {
   if (e->mid.is_response()) {
     if (reply_ && reply_->id().response_id() == e->mid)
       reply_->answered(std::move(e));
@@ -190,6 +192,40 @@ void task_actor::arrive(caf::mailbox_element_ptr e) noexcept {
     return;
   letter_list& lane = e->mid.is_urgent_message() ? urgent_ : normal_;
   accept(std::move(e), lane);
+}
+
+void task_actor::arrive(caf::mailbox_element_ptr e) noexcept {
+  if (faults_in_force()) [[unlikely]]
+    return arrive_faulty(std::move(e));
+  deliver(std::move(e));
+}
+
+/// Asks the fault plans first.
+void task_actor::arrive_faulty(caf::mailbox_element_ptr e) noexcept {
+  const message_faults::deliver_fn now = [this](caf::mailbox_element_ptr p) {
+    deliver(std::move(p));
+  };
+  if_memory_allows([&] {
+    message_fault f;
+    if (e->mid.category() != internal_category) {
+      f = message_faults::pass(*this, task_name(), std::move(e), now);
+    } else if (e->content().match_elements<admission>()) {
+      f = ask_message(id(), task_name(), false);
+      if (f.what == message_fault::fate::arrives || f.what == message_fault::fate::ends) {
+        deliver(std::move(e));
+      } else { // its sender believes that there was room
+        auto plain = admit(*e);
+        answer(*e, pointer(), caf::message());
+        message_faults::apply(f, *this, std::move(plain), now);
+      }
+    } else {
+      deliver(std::move(e));
+    }
+    if (f.what != message_fault::fate::ends || !task_)
+      return;
+    exit_reason_ = caf::make_error(f.reason);
+    task_->cancel(cancel_cause::exit_message, "the fault plan says so");
+  });
 }
 
 /// Hands the message to the task if it waits for it, else keeps it.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/detail/simulation.hpp>
+#include <troupe/rough_time.hpp>
 #include <troupe/time.hpp>
 
 namespace troupe {
@@ -29,6 +30,11 @@ time_point current_time() noexcept {
     return l->now();
   const detail::simulation* s = detail::simulation::current(); // in a job for a thread
   return s ? s->now() : clock::now();
+}
+
+time_point rough_time() noexcept {
+  const detail::loop* l = detail::loop::current();
+  return l ? l->rough_now() : current_time();
 }
 
 } // namespace troupe

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/loop.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/detail/task_extras.hpp>
@@ -93,6 +94,8 @@ void task_block::go() noexcept {
   loop_->load(1);
   if (!nursery_)
     loop_->roots_.push_back(*this);
+  if (faults_in_force()) [[unlikely]]
+    tell_task_begins(*this);
   loop_->push(*this);
 }
 
@@ -118,6 +121,8 @@ void task_block::end(bool by_cancellation) noexcept {
   if (!nursery_)
     list_node<sibling_tag>::unlink();
   if (extras_) [[unlikely]] {
+    if (extras_->watch)
+      std::exchange(extras_->watch, nullptr)->task_ended(*this);
     if (extras_->actor)
       actor_task_ended(*extras_->actor);
     while (joiner* j = extras_->joiners.first()) {
@@ -126,6 +131,18 @@ void task_block::end(bool by_cancellation) noexcept {
     }
   }
   on_end();
+}
+
+void task_block::end_as(task_block& there) noexcept {
+  if (there.ended_cancelled() && !cancelled()) { // over there alone, as by an exit message
+    self_cancelled_ = true;
+    try {
+      if (there.extras() && there.extras()->reason)
+        need_extras().reason = std::move(there.extras()->reason);
+    } catch (...) { // NOLINT(bugprone-empty-catch): works without a reason
+    }
+  }
+  end(there.ended_cancelled());
 }
 
 /// Destroys the frames of the task from the inside out, up to where its
@@ -200,6 +217,10 @@ checkpoint_watch* task_block::watch_checkpoints(checkpoint_watch* watch) {
 void task_block::tell_watch() {
   if ((attention_ & attend_watch) != 0)
     extras_->watch->at_checkpoint(*this);
+}
+
+bool task_block::watch_lets_run() noexcept {
+  return (attention_ & attend_watch) == 0 || extras_->watch->may_run(*this);
 }
 
 task_block* parent_of(const task_block& t) noexcept {

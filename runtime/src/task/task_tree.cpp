@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/detail/simulation.hpp>
 #include <troupe/detail/task_extras.hpp>
@@ -136,6 +137,13 @@ void register_runtime(runtime& rt) {
 void unregister_runtime(runtime& rt) noexcept {
   const std::lock_guard lock(runtimes_mutex);
   std::erase(runtimes, &rt);
+}
+
+void post_to_each_loop(const std::function<inbox_node&(loop&)>& make) {
+  const std::lock_guard lock(runtimes_mutex); // each takes its messages before it stops
+  for (runtime* rt : runtimes)
+    for (std::size_t i = 0; i < rt->size() && !rt->simulated(); ++i)
+      rt->at(i).post(make(rt->at(i)));
 }
 
 } // namespace detail

@@ -165,7 +165,7 @@ private:
     to.error = std::move(from.error);
     if constexpr (!std::is_void_v<T>)
       to.value = std::move(from.value);
-    this->end(task_->ended_cancelled());
+    this->end_as(*task_);
     release_core();
   }
 

@@ -218,6 +218,8 @@ void task_block::yield(std::coroutine_handle<Promise> h) {
 }
 
 inline void task_block::run() noexcept {
+  if (attention_ != 0 && !watch_lets_run()) [[unlikely]]
+    return;
   loop& l = *loop_;
   l.current_task_ = this;
   l.budget_ = loop::budget;

@@ -104,6 +104,13 @@ public:
   /// this throws, the await throws.
   virtual void at_checkpoint(task_block& t) = 0;
 
+  /// `t` is next on its loop. False: not now; it is put into the ready queue again later, by
+  /// the watch.
+  virtual bool may_run(task_block& /*t*/) noexcept { return true; }
+
+  /// `t` has ended, and is watched no more.
+  virtual void task_ended(task_block& /*t*/) noexcept {}
+
 protected:
   ~checkpoint_watch() = default;
 };
@@ -271,9 +278,11 @@ protected:
   /// Gives this block the name of `there`, and `there` what a child inherits.
   void take_along(task_block& there);
 
-  /// The task has come to an end; all its frames are gone. For blocks that
-  /// stand for a task somewhere else.
+  /// The task has come to an end; all its frames are gone.
   void end(bool by_cancellation) noexcept;
+
+  /// The task that this block stands for has come to its end `there`: with the same result.
+  void end_as(task_block& there) noexcept;
 
 private:
   friend class loop;
@@ -285,6 +294,7 @@ private:
   void load_home() noexcept;
   void unwind() noexcept;
   void tell_watch();
+  [[nodiscard]] bool watch_lets_run() noexcept;
   void cancel(cancel_cause cause, std::string_view why, std::string_view origin) noexcept;
 
   loop* loop_;

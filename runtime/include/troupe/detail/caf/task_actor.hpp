@@ -146,6 +146,8 @@ private:
   void run() noexcept override; // messages from other threads have arrived
   void drain() noexcept;
   void arrive(caf::mailbox_element_ptr e) noexcept;
+  void arrive_faulty(caf::mailbox_element_ptr e) noexcept;
+  void deliver(caf::mailbox_element_ptr e) noexcept;
   void exit_arrived(caf::mailbox_element_ptr e) noexcept;
   void admission_arrived(caf::mailbox_element_ptr e);
   bool make_room(caf::mailbox_element_ptr& e) noexcept;
