@@ -52,6 +52,10 @@ public:
   [[nodiscard]] task<> launch(nursery& n, const std::string& name, std::optional<unsigned> loop,
                               bool& completed, caf::actor& address) const;
 
+  /// The `task<>()`, if it is one: a life that needs no task beside that of the supervisor. For
+  /// supervisors.
+  [[nodiscard]] const std::function<task<>()>& plain() const noexcept { return plain_; }
+
 private:
   std::function<task<>()> plain_;
   std::function<task<>(task_status<>&)> with_status_;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/actors/connection_limit.hpp>
+#include <troupe/actors/detail/limited_pool.hpp>
 #include <troupe/cancel_scope.hpp>
-#include <troupe/semaphore.hpp>
 #include <troupe/task.hpp>
 
 #include <chrono>
@@ -11,7 +12,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <list>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,9 @@ struct connection_pool_options {
   duration check_after = std::chrono::seconds(1); ///< idle for so long, one is checked before it
                                                   ///< is lent
   duration check_every = std::chrono::seconds(30); ///< and while it is idle
+  duration open_limit = std::chrono::seconds(30);  ///< opening one may take so long
+  duration check_limit = std::chrono::seconds(5);  ///< and a check; then it is not good
+  connection_limit* shared = nullptr;              ///< a bound for this and other pools together
 };
 
 struct connection_pool_statistics {
@@ -42,14 +46,23 @@ struct connection_pool_statistics {
 };
 
 namespace pools {
+
 template <class T>
 class connection_core;
+
 template <class T>
-struct connection;
+struct connection {
+  T value;
+  time_point opened;
+  time_point last_used;
+  std::uint64_t generation;
+};
+
 } // namespace pools
 
-/// A connection that is lent. Its end gives it back, unless it was discarded, an exception or a
-/// cancellation is on its way (nobody knows what state it is in then), or it is too old.
+/// A connection that is lent. Its end gives it back, unless it was discarded, or is too old. When
+/// an exception or a cancellation is on its way, nobody knows what state it is in, and it is not
+/// given back either; if the pool can ask (`connection_functions::usable`), that says it instead.
 template <class T>
 class lease {
 public:
@@ -57,7 +70,7 @@ public:
   lease& operator=(lease&& other) noexcept {
     std::swap(pool_, other.pool_);
     connection_.swap(other.connection_);
-    std::swap(permit_, other.permit_);
+    std::swap(right_, other.right_);
     std::swap(exceptions_, other.exceptions_);
     std::swap(cancelled_before_, other.cancelled_before_);
     std::swap(discarded_, other.discarded_);
@@ -65,21 +78,21 @@ public:
   }
   ~lease();
 
-  [[nodiscard]] T& operator*() noexcept { return connection_.front().value; }
-  [[nodiscard]] T* operator->() noexcept { return &connection_.front().value; }
+  [[nodiscard]] T& operator*() noexcept { return connection_->value; }
+  [[nodiscard]] T* operator->() noexcept { return &connection_->value; }
 
   /// It is broken, or in the middle of something: closed instead of given back.
   void discard() noexcept { discarded_ = true; }
 
 private:
   friend class pools::connection_core<T>;
-  using holder = std::list<pools::connection<T>>;
-  lease(pools::connection_core<T>& p, holder c, semaphore::permit permit) noexcept
-    : pool_(&p), connection_(std::move(c)), permit_(std::move(permit)) {}
+  using holder = std::unique_ptr<pools::connection<T>>;
+  lease(pools::connection_core<T>& p, holder c, pools::connection_right right) noexcept
+    : pool_(&p), connection_(std::move(c)), right_(std::move(right)) {}
 
   pools::connection_core<T>* pool_;
-  holder connection_; // one, or none when moved from
-  semaphore::permit permit_;
+  holder connection_; // null when moved from
+  pools::connection_right right_;
   int exceptions_ = std::uncaught_exceptions();
   bool cancelled_before_ = is_cancelled(); // nothing can have been awaited with it then
   bool discarded_ = false;
@@ -95,9 +108,9 @@ public:
   connection_pool(const connection_pool&) = delete;
   connection_pool& operator=(const connection_pool&) = delete;
 
-  /// Lends a connection: the one that was used last, if it passes its check, or a new one; waits
-  /// while all are lent. Throws what opening throws, `timeout_error` after `limit`. A checkpoint;
-  /// cancelled, none was lent.
+  /// Lends a connection: the one that was used last, if it is usable and passes its check, or a
+  /// new one; waits while all are lent. Throws what opening throws, `timeout_error` after `limit`,
+  /// or if opening takes longer than it may. A checkpoint; cancelled, none was lent.
   [[nodiscard]] task<lease<T>> borrow(duration limit = duration::max());
 
   /// Closes all that are idle, and lets those that are lent be closed when they come back: for
@@ -113,11 +126,14 @@ private:
   pools::connection_core<T>& core_;
 };
 
-/// What a pool does with its connections; coroutines.
+/// What a pool does with its connections: coroutines, but for `usable`.
 template <class T>
 struct connection_functions {
   std::function<task<T>()> open;            ///< makes one
   std::function<task<bool>(T&)> check = {}; ///< whether one is still good; may throw if not
+  /// The same as far as it is known without waiting: asked each time before one is lent, and when
+  /// it comes back, however that is. Must not throw.
+  std::function<bool(T&)> usable = {};
 };
 
 /// Runs `body(pool)`, a coroutine, with a pool; when it ends, all connections are closed. Gives the

@@ -3,6 +3,7 @@
 
 #include <troupe/actors/child_spec.hpp>
 #include <troupe/actors/supervisor_event.hpp>
+#include <troupe/awaited_function.hpp>
 #include <troupe/channel.hpp>
 #include <troupe/retry.hpp>
 
@@ -69,6 +70,12 @@ public:
   using std::runtime_error::runtime_error;
 };
 
+struct child_start_request;
+
+/// Makes a child of a message: what `child_start_request::kind` stands for. The name is that of the
+/// request. Throws where there is no such kind.
+using child_factory = std::function<child_spec(const child_start_request&)>;
+
 /// A nursery with a restart policy. Children start in order, each when the one before is ready, and
 /// are stopped in reverse order, each when the one behind it has ended; two lives of one child
 /// never overlap. A child's failure does not reach its siblings: it is reported (`on_event`), and
@@ -106,9 +113,14 @@ public:
   /// Not a checkpoint. Throws `std::bad_alloc`.
   [[nodiscard]] receive_channel<supervisor_event> events(std::size_t capacity = 64);
 
+  /// Makes an actor of it, for the messages of `supervisor_messages.hpp`: starts (with what `make`
+  /// makes, if given), stops, restarts, deletes and lists children. For the body, or a task in it.
+  /// Returns when cancelled. A checkpoint.
+  [[nodiscard]] task<> serve(mailbox& in, child_factory make = {});
+
   [[nodiscard]] const std::string& name() const noexcept;
 
-  /// Runs a supervisor; see `with_supervisor`, which gives the body's value, too.
+  /// Runs a supervisor; see `with_supervisor`, which gives the body's value, too. A checkpoint.
   [[nodiscard]] static task<> run(const supervisor_options& options,
                                   const std::function<task<>(supervisor&)>& body);
 
@@ -169,7 +181,7 @@ task<typename std::invoke_result_t<Body&, supervisor&>::value_type> run(supervis
 
 template <class Body>
 auto with_supervisor(const supervisor_options& options, Body&& body) {
-  detail::check_awaited_arguments<Body>();
+  check_awaited_arguments<Body>();
   return supervision::run<std::decay_t<Body>>(options, std::forward<Body>(body));
 }
 

@@ -48,7 +48,8 @@ public:
   /// written to stderr as well. One reader at a time.
   [[nodiscard]] receive_channel<failed_job<Job>> dead_letters();
 
-  /// Does the jobs that come as messages, and answers with the result. A checkpoint.
+  /// Does the jobs that come as messages, and answers with the result, or with an error if the job
+  /// has failed. A checkpoint.
   [[nodiscard]] task<> serve(mailbox& in);
 
   [[nodiscard]] worker_pool_statistics statistics() const noexcept;

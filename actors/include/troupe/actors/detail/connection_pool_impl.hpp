@@ -3,9 +3,11 @@
 
 #include <troupe/actors/connection_pool.hpp>
 #include <troupe/actors/detail/body_value.hpp>
+#include <troupe/awaited_function.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/nursery.hpp>
+#include <troupe/rough_time.hpp>
 #include <troupe/time.hpp>
 
 #include <algorithm>
@@ -13,28 +15,21 @@
 #include <optional>
 #include <stdexcept>
 #include <type_traits>
+#include <vector>
 
 namespace troupe::pools {
 
+/// What a pool is made of. Who is lent a connection, opens or checks one has the right to one that
+/// is not idle. Who has a right takes an idle connection, and opens one only if there is none, or
+/// while idle ones and rights together are fewer than `min`: so there are never more connections
+/// than `max`.
 template <class T>
-struct connection {
-  T value;
-  time_point opened;
-  time_point last_used;
-  std::uint64_t generation;
-};
-
-/// What a pool is made of. A permit is the right to one connection that is not idle: lent, being
-/// opened or being checked. Who has one takes an idle connection, and opens one only if there is
-/// none, or while idle ones and permits together are fewer than `min`: so there are never more
-/// connections than `max`.
-template <class T>
-class connection_core {
+class connection_core final : private limited {
 public:
-  using holder = std::list<connection<T>>;
+  using holder = std::unique_ptr<connection<T>>;
 
   connection_core(const connection_pool_options& options, const connection_functions<T>& functions)
-    : options_(options), functions_(functions), permits_(options.max) {
+    : limited(options.shared), options_(options), functions_(functions), permits_(options.max) {
     if (options.max == 0 || options.min > options.max)
       throw std::invalid_argument("troupe: connection pool '" + options.name
                                   + "' must allow one connection at least, and its minimum");
@@ -55,34 +50,47 @@ public:
   }
 
   task<lease<T>> borrow() {
-    auto permit = co_await wait_for_permit();
-    while (!idle_.empty()) {
-      holder one = take_last();
-      bool good = is_young(one.front());
-      if (good && current_time() - one.front().last_used >= options_.check_after)
-        good = co_await passes_check(one.front());
-      if (good) {
-        ++counted_.reused;
-        co_return lend(std::move(one), std::move(permit));
-      }
+    connection_right right;
+    {
+      const counted waiting(counted_.waiting);
+      right.own = co_await permits_.acquire();
+      if (is_limited())
+        right.shared = co_await acquire_shared();
     }
-    holder one = co_await open_one();
-    co_return lend(std::move(one), std::move(permit));
+    holder one;
+    if (!idle_.empty()) {
+      one = take_last();
+      if (is_young(*one) && is_usable(*one) && !has_to_be_checked(*one))
+        ++counted_.reused;
+      else
+        one = co_await find(std::move(one));
+    } else
+      one = co_await open_one();
+    ++counted_.lent;
+    co_return lease<T>(*this, std::move(one), std::move(right));
+  }
+
+  task<lease<T>> borrow_within(duration limit) {
+    co_return co_await fail_after(
+      limit, [this]() { return borrow(); }, "a lease of '" + options_.name + "'");
   }
 
   /// In the end of a lease.
-  void give_back(holder& one, bool discarded) noexcept {
-    connection<T>& c = one.front();
+  void give_back(holder one, bool discarded, bool cut_off) noexcept {
     --counted_.lent;
-    if (discarded)
+    if (discarded || (functions_.usable ? !functions_.usable(one->value) : cut_off)) {
       ++counted_.broken;
-    if (discarded || !is_young(c)) {
-      one.clear();
+      one.reset();
       missing();
       return;
     }
-    c.last_used = current_time();
-    idle_.splice(idle_.end(), one);
+    if (!is_young(*one)) {
+      one.reset();
+      missing();
+      return;
+    }
+    one->last_used = rough_time();
+    idle_.push_back(std::move(one)); // has the room
   }
 
   void close_all() noexcept {
@@ -111,35 +119,77 @@ private:
     std::size_t& n_;
   };
 
-  [[nodiscard]] lease<T> lend(holder one, semaphore::permit permit) noexcept {
-    ++counted_.lent;
-    return lease<T>(*this, std::move(one), std::move(permit));
+  [[nodiscard]] bool try_right(connection_right& right, purpose what) {
+    right.own = permits_.try_acquire();
+    return right.own && try_acquire_shared(right.shared, what);
   }
 
-  task<semaphore::permit> wait_for_permit() {
-    const counted waiting(counted_.waiting);
-    co_return co_await permits_.acquire();
+  /// `one` if it passes its check, or the next idle one that does, or a new one.
+  task<holder> find(holder one) {
+    for (;;) {
+      bool good = is_sound(*one);
+      if (good && has_to_be_checked(*one))
+        good = co_await passes_check(*one);
+      if (good) {
+        ++counted_.reused;
+        co_return one;
+      }
+      one.reset();
+      if (idle_.empty())
+        break;
+      one = take_last();
+    }
+    co_return co_await open_one();
   }
 
   [[nodiscard]] holder take_last() noexcept {
-    holder one;
-    one.splice(one.end(), idle_, std::prev(idle_.end()));
+    holder one = std::move(idle_.back());
+    idle_.pop_back();
     return one;
   }
 
+  [[nodiscard]] bool is_usable(connection<T>& c) const noexcept {
+    return !functions_.usable || functions_.usable(c.value);
+  }
+
   [[nodiscard]] bool is_young(const connection<T>& c) const noexcept {
-    return c.generation == generation_ && current_time() - c.opened < options_.max_age;
+    return is_young(c, options_.max_age == duration::max() ? c.opened : rough_time());
+  }
+  [[nodiscard]] bool is_young(const connection<T>& c, time_point now) const noexcept {
+    return c.generation == generation_ && now - c.opened < options_.max_age;
+  }
+
+  /// Counts it as broken, if it is.
+  [[nodiscard]] bool is_sound(connection<T>& c) noexcept {
+    if (!is_young(c))
+      return false;
+    if (is_usable(c))
+      return true;
+    ++counted_.broken;
+    return false;
+  }
+
+  [[nodiscard]] bool has_to_be_checked(const connection<T>& c) const noexcept {
+    return functions_.check && rough_time() - c.last_used >= options_.check_after;
   }
 
   task<holder> open_one() {
+    make_room();
     const counted opening(counted_.opening);
     const std::uint64_t generation = generation_;
     std::exception_ptr error;
     holder one;
     try {
-      T value = co_await functions_.open();
-      const time_point now = current_time();
-      one.push_back({std::move(value), now, now, generation});
+      std::optional<T> value;
+      if (options_.open_limit == duration::max())
+        value.emplace(co_await functions_.open());
+      else
+        value.emplace(co_await fail_after(
+          options_.open_limit, [this]() { return functions_.open(); },
+          "opening a connection of '" + options_.name + "'"));
+      reserve_room();
+      const time_point now = rough_time();
+      one = std::make_unique<connection<T>>(connection<T>{*std::move(value), now, now, generation});
     } catch (...) {
       error = std::current_exception();
     }
@@ -152,12 +202,18 @@ private:
     co_return one;
   }
 
+  /// So that giving back needs no memory.
+  void reserve_room() {
+    const std::size_t needed = all();
+    if (idle_.capacity() < needed)
+      idle_.reserve(std::min(options_.max, 2 * needed));
+  }
+
   task<bool> passes_check(connection<T>& c) {
-    if (!functions_.check)
-      co_return true;
     bool good = false;
     try {
-      good = co_await functions_.check(c.value);
+      co_await move_on_after(options_.check_limit,
+                             [&]() -> task<> { good = co_await functions_.check(c.value); });
     } catch (...) { // NOLINT(bugprone-empty-catch): that it is not good is all it says
     }
     if (!good)
@@ -198,12 +254,12 @@ private:
   /// Returns false if one could not be opened.
   task<bool> fill_up() {
     while (all() < options_.min) {
-      const auto permit = permits_.try_acquire();
-      if (!permit)
+      connection_right right;
+      if (!try_right(right, purpose::open))
         co_return true;
       try {
         holder one = co_await open_one();
-        idle_.splice(idle_.begin(), one);
+        idle_.insert(idle_.begin(), std::move(one));
       } catch (...) {
         co_return false; // counted; who asks for a connection hears why
       }
@@ -212,9 +268,10 @@ private:
   }
 
   void drop_old() noexcept {
-    const time_point now = current_time();
+    const time_point now = current_time(); // a rough one could be short of a timer's
     for (auto c = idle_.begin(); c != idle_.end();)
-      if (!is_young(*c) || (now - c->last_used >= options_.idle_limit && all() > options_.min))
+      if (!is_young(**c, now)
+          || (now - (*c)->last_used >= options_.idle_limit && all() > options_.min))
         c = idle_.erase(c);
       else
         ++c;
@@ -226,10 +283,10 @@ private:
     const auto end_of = [](time_point from, duration d) {
       return d > time_point::max() - from ? time_point::max() : from + d;
     };
-    for (const connection<T>& c : idle_) {
-      next = std::min(next, end_of(c.opened, options_.max_age));
+    for (const holder& c : idle_) {
+      next = std::min(next, end_of(c->opened, options_.max_age));
       if (all() > options_.min)
-        next = std::min(next, end_of(c.last_used, options_.idle_limit));
+        next = std::min(next, end_of(c->last_used, options_.idle_limit));
     }
     return next;
   }
@@ -237,15 +294,28 @@ private:
   /// Each that was idle when this began; it counts as not idle meanwhile.
   task<> check_idle() {
     for (std::size_t left = idle_.size(); left != 0 && !idle_.empty(); --left) {
-      const auto permit = permits_.try_acquire();
-      if (!permit)
+      connection_right right;
+      if (!try_right(right, purpose::check))
         co_return; // all are in use
-      holder one;
-      one.splice(one.end(), idle_, idle_.begin());
-      const bool good = co_await passes_check(one.front());
-      if (good && is_young(one.front()))
-        idle_.splice(idle_.end(), one);
+      holder one = std::move(idle_.front());
+      idle_.erase(idle_.begin());
+      bool good = is_sound(*one);
+      if (good && functions_.check)
+        good = co_await passes_check(*one);
+      if (good && is_young(*one))
+        idle_.push_back(std::move(one));
     }
+  }
+
+  // -- for a shared limit --------------------------------------------------------------
+
+  [[nodiscard]] std::size_t idle_count() const noexcept override { return idle_.size(); }
+  [[nodiscard]] time_point oldest_idle() const noexcept override {
+    return idle_.front()->last_used;
+  }
+  void close_oldest_idle() noexcept override {
+    idle_.erase(idle_.begin());
+    missing(); // of the minimum, perhaps
   }
 
   void missing() noexcept {
@@ -255,7 +325,7 @@ private:
 
   const connection_pool_options options_;
   const connection_functions<T> functions_;
-  holder idle_; // the one that was used last is the last
+  std::vector<holder> idle_; // the one that was used last is the last
   semaphore permits_;
   std::optional<event> work_;
   std::uint64_t generation_ = 0;
@@ -277,19 +347,16 @@ namespace troupe {
 
 template <class T>
 lease<T>::~lease() {
-  if (connection_.empty())
+  if (!connection_)
     return;
   const bool cut_off =
     (is_cancelled() && !cancelled_before_) || std::uncaught_exceptions() > exceptions_;
-  pool_->give_back(connection_, discarded_ || cut_off);
+  pool_->give_back(std::move(connection_), discarded_, cut_off);
 }
 
 template <class T>
 task<lease<T>> connection_pool<T>::borrow(duration limit) {
-  if (limit == duration::max())
-    co_return co_await core_.borrow();
-  co_return co_await fail_after(
-    limit, [this]() { return core_.borrow(); }, "a lease of '" + core_.options().name + "'");
+  return limit == duration::max() ? core_.borrow() : core_.borrow_within(limit);
 }
 
 template <class T>
@@ -305,7 +372,7 @@ connection_pool_statistics connection_pool<T>::statistics() const noexcept {
 template <std::movable T, class Body>
 auto with_connection_pool(const connection_pool_options& options,
                           const connection_functions<T>& functions, Body&& body) {
-  detail::check_awaited_arguments<Body>();
+  check_awaited_arguments<Body>();
   return pools::run_connections<T, std::decay_t<Body>>(options, functions,
                                                        std::forward<Body>(body));
 }

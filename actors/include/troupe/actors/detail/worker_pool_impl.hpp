@@ -4,6 +4,8 @@
 #include <troupe/actors/detail/body_value.hpp>
 #include <troupe/actors/detail/job_store.hpp>
 #include <troupe/actors/worker_pool.hpp>
+#include <troupe/answer.hpp>
+#include <troupe/awaited_function.hpp>
 #include <troupe/nursery.hpp>
 
 namespace troupe::pools {
@@ -177,8 +179,11 @@ private:
     const life mark(*this, w);
     --fresh_;
     for (;;) {
-      while (entry* e = jobs_.take())
-        co_await perform(*w, *e);
+      while (entry* e = jobs_.take()) {
+        const bool goes_on = co_await perform(*w, *e);
+        if (!goes_on)
+          co_return;
+      }
       const bool extra = workers_.size() > options_.workers;
       w->wake.emplace();
       idle_.splice(idle_.begin(), w->place);
@@ -194,14 +199,15 @@ private:
     }
   }
 
-  task<> perform(worker& w, entry& e) {
+  /// Gives false if the worker is lost, and leaves the job with it.
+  task<bool> perform(worker& w, entry& e) {
     if (e.deadline <= current_time()) {
       static_cast<void>(jobs_.finish(e, false, nullptr));
-      co_return;
+      co_return true;
     }
     w.job = &e;
     ++e.attempts;
-    bool completed = false;
+    bool returned = false;
     std::exception_ptr error;
     try {
       co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
@@ -209,15 +215,18 @@ private:
         if (e.deadline != time_point::max())
           s.deadline(e.deadline);
         co_await call(w, e);
-        completed = true;
+        returned = true;
       });
     } catch (...) {
       error = std::current_exception();
     }
+    if (returned && !e.value)
+      co_return false; // its task on another loop was cancelled there
     e.scope = nullptr;
     w.job = nullptr;
-    if (jobs_.finish(e, completed, std::move(error)))
+    if (jobs_.finish(e, returned, std::move(error)))
       wake_keeper();
+    co_return true;
   }
 
   task<> call(worker& w, entry& e) {
@@ -332,7 +341,7 @@ receive_channel<failed_job<Job>> worker_pool<Job, Result>::dead_letters() {
 template <class Job, class Result>
 task<> worker_pool<Job, Result>::serve(mailbox& in) {
   const concurrent at_once{core_.options().queue};
-  co_await in.serve(at_once, [this](Job job) { return run(std::move(job)); });
+  co_await in.serve(at_once, [this](Job job) { return as_answer(run(std::move(job))); });
 }
 
 template <class Job, class Result>
@@ -342,7 +351,7 @@ worker_pool_statistics worker_pool<Job, Result>::statistics() const noexcept {
 
 template <class Function, class Body>
 auto with_worker_pool(const worker_pool_options& options, Function&& fn, Body&& body) {
-  detail::check_awaited_arguments<Function, Body>();
+  check_awaited_arguments<Function, Body>();
   using kind = pools::job_function<decltype(std::function(std::forward<Function>(fn)))>;
   return pools::run_pool<typename kind::job, typename kind::result, std::decay_t<Body>>(
     options, std::forward<Function>(fn), std::forward<Body>(body));

@@ -73,6 +73,7 @@ private:
 
   // -- in the children's tasks
   task<> live(child& c);
+  static task<> live_here(child& c);
   void life_over(child& c) noexcept;
 
   void report_end(child& c) noexcept;
