@@ -287,6 +287,94 @@ BOOST_AUTO_TEST_CASE(close_all_closes_also_what_is_lent_when_it_comes_back) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(p17_one_that_is_seen_to_be_broken_is_not_kept_nor_lent) {
+  shop s;
+  run_virtually([&]() -> task<> {
+    connection_pool_options options;
+    auto functions = functions_of(s);
+    int broken = 0;
+    functions.usable = [&](wire& w) { return w.number() != broken; };
+    co_await with_connection_pool(options, functions, [&](connection_pool<wire>& pool) -> task<> {
+      {
+        auto one = co_await pool.borrow();
+        broken = 1; // its user has noticed, and says nothing
+      }
+      BOOST_TEST(s.open == 0);
+      {
+        auto two = co_await pool.borrow();
+        BOOST_TEST(two->number() == 2);
+      }
+      broken = 2; // while it is idle, and too short for a check
+      auto three = co_await pool.borrow();
+      BOOST_TEST(three->number() == 3);
+      BOOST_TEST(pool.statistics().broken == 2u);
+      BOOST_TEST(s.open == 1);
+    });
+    broken = 0;
+    co_await with_connection_pool(options, functions, [&](connection_pool<wire>& pool) -> task<> {
+      try {
+        auto one = co_await pool.borrow();
+        throw std::runtime_error("which the connection has survived");
+      } catch (const std::runtime_error&) { // NOLINT(bugprone-empty-catch)
+      }
+      co_await move_on_after(1s, [&]() -> task<> {
+        auto one = co_await pool.borrow();
+        co_await sleep_forever();
+      });
+      BOOST_TEST(pool.statistics().opened == 1u);
+      BOOST_TEST(pool.statistics().idle == 1u);
+    });
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_server_that_never_answers_holds_nobody_for_ever) {
+  shop s;
+  run_virtually([&]() -> task<> {
+    bool hangs = false;
+    auto functions = functions_of(s);
+    const auto open = functions.open;
+    functions.open = [&, open]() -> task<wire> {
+      if (hangs)
+        co_await sleep_forever();
+      co_return co_await open();
+    };
+    functions.check = [&](wire&) -> task<bool> {
+      if (hangs)
+        co_await sleep_forever();
+      co_return true;
+    };
+    connection_pool_options options;
+    options.name = "the shop";
+    options.max = 1;
+    options.min = 1;
+    options.open_limit = 10s;
+    options.check_limit = 2s;
+    options.check_every = 20s;
+    co_await with_connection_pool(options, functions, [&](connection_pool<wire>& pool) -> task<> {
+      { const auto warm = co_await pool.borrow(); }
+      hangs = true;
+      co_await sleep_for(5s);
+      const auto begin = current_time();
+      const auto late = co_await as_outcome(pool.borrow());
+      BOOST_TEST((current_time() - begin == 12s)); // the check, and a new one
+      BOOST_CHECK_THROW(std::rethrow_exception(late.error()), timeout_error);
+      BOOST_TEST(describe(late.error()).find("opening a connection of 'the shop'")
+                 != std::string::npos);
+      co_await sleep_for(100s); // the keeper tries in vain
+      hangs = false;
+      co_await sleep_for(12s);
+      BOOST_TEST(pool.statistics().idle == 1u);
+      { const auto again = co_await pool.borrow(); }
+      hangs = true;
+      co_await sleep_for(21s); // it is checked while it is idle
+      hangs = false;
+      co_await sleep_for(12s);
+      BOOST_TEST(pool.statistics().idle == 1u);
+      BOOST_TEST(pool.statistics().lent == 0u);
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(options_that_make_no_sense_are_refused) {
   shop s;
   run_virtually([&]() -> task<> {

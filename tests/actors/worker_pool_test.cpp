@@ -19,6 +19,8 @@ namespace {
 
 task<int> twice(int& x) {
   co_await sleep_for(1s);
+  if (x < 0)
+    throw std::invalid_argument("below zero");
   co_return 2 * x;
 }
 
@@ -284,6 +286,12 @@ BOOST_AUTO_TEST_CASE(jobs_come_as_messages_too) {
       co_await with_nursery([&](nursery& n) -> task<> {
         const auto front = n.start_actor([&](mailbox& in) { return pool.serve(in); });
         BOOST_TEST(co_await request<int>(front.address(), 5s, 21) == 42);
+        const auto ask = [&](int x) -> task<int> {
+          co_return co_await request<int>(front.address(), 5s, x);
+        };
+        const auto failed = co_await as_outcome(ask(-1));
+        BOOST_TEST(describe(failed.error()).find("below zero") != std::string::npos);
+        BOOST_TEST(co_await ask(1) == 2); // it serves on
         n.cancel();
       });
     });

@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Runs a demo and talks to it: demo_test.py DIRECTORY_OF_DEMOS CASE."""
+import glob
+import json
 import os
 import re
 import resource
+import shutil
 import signal
 import socket
 import struct
@@ -60,7 +63,7 @@ class Server:
         text, _ = self.process.communicate(timeout=LIMIT)
         self.said += text
         assert self.process.returncode == 130, (self.process.returncode, self.said)
-        assert "failed" not in self.said, self.said
+        assert "failed" not in re.sub(r"chat: room: .*", "", self.said), self.said
 
 
 class Client:
@@ -147,6 +150,26 @@ def wait_and_as_completed():
              "as_completed: 150", "as_completed: 250", "1 pending")
 
 
+def web_requests():
+    text = output("web_requests")
+    in_order(text, "gather: 200 200 404 200", "/delay/90: 200", "wait: ", " 0 pending",
+             "too slow: GET http://127.0.0.1:", "no response within 10 ms", "13 requests, 4 connections")
+    assert text.count("as_completed: ") == 4 and "/status/404: 404" in text, text
+    in_order(text, "/delay/30: 200", "/delay/90: 200")
+
+
+def wsgi_server():
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "hello.py"), "w") as f:
+            f.write("def app(environ, start_response):\n"
+                    "    start_response('200 OK', [('Content-Type', 'text/plain')])\n"
+                    "    return [b'you asked for ' + environ['PATH_INFO'].encode()]\n")
+        server = Server("wsgi_server", 0, "hello:app", cwd=folder)
+        client = Client(server.ports[0])
+        client.say(b"GET /here HTTP/1.1\r\nHost: x\r\n\r\n").hear("you asked for /here")
+        server.end()
+
+
 def async_generators():
     text = output("async_generators")
     in_order(text, "connected", "Asia", "disconnected", "all read", "leaving early",
@@ -161,8 +184,74 @@ def queue():
 
 def worker_pool():
     text = output("worker_pool")
-    in_order(text, "job 13: an unlucky number", "20 jobs")
-    assert all(f"worker {i}:" in text for i in (1, 2, 3))
+    assert all(f"job {i}: done" in text for i in range(1, 21) if i != 13), text
+    in_order(text, "job 13: an unlucky number", "dead letter: job 13: an unlucky number",
+             "19 jobs done by 3 workers, 2 failed, 2 tried again, 1 worker lost")
+    assert "job 7: done at attempt 3" in text and "job 17: done at attempt 2" in text, text
+
+
+def supervision_tree():
+    text = output("supervision_tree")
+    in_order(text, "The tree:", "shop/till: runs", "kitchen/cook: runs",
+             "chaos hits shop/till", "shop: child 'till' has failed: hit",
+             "shop: child 'till' has started again (1)",
+             "chaos hits kitchen/oven", "kitchen: child 'oven' has failed: hit",
+             "kitchen: child 'cook' was stopped", "kitchen: child 'cook' has started again (1)",
+             "chaos hits shop/door", "chaos hits shop/door",
+             "shop: child 'door' would be restarted too often: giving up",
+             "root: child 'shop' has failed", "root: child 'shop' has started again (1)",
+             "The tree has healed:", "shop, restarted 1 times", "shop/door: runs", "kitchen/oven: runs",
+             "closed")
+    assert "does not run" not in text
+
+
+def unused_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def connection_pool():
+    server = Server("echo_server", 0)
+    in_order(output("connection_pool", server.ports[0]), *(f"echo: coro_{i}\n" for i in range(5)),
+             "3 connections were opened, and lent again 2 times")
+    server.end()
+    in_order(output("connection_pool", unused_port()), "Connection refused", "start an echo server")
+
+
+def redis_pool():
+    if shutil.which("redis-server"):
+        in_order(output("redis_pool"), "1000 visits, counted over 3 connections",
+                 "a hundred at once: the last one is 1100")
+    in_order(output("redis_pool", f"redis://127.0.0.1:{unused_port()}"), "Connection refused")
+
+
+def postgres_pool():
+    in_order(output("postgres_pool", f"host=127.0.0.1 dbname=x user=x port={unused_port()}"),
+             "Connection refused", "give the address of a server")
+    programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
+    if not programs:
+        return
+    # it refuses to run as root
+    user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
+    user = user if os.geteuid() == 0 else []
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        data = os.path.join(folder, "data")
+        subprocess.run([*user, f"{programs[-1]}/initdb", "--no-sync", "-U", "demo", "-A", "trust",
+                        "-D", data], check=True, stdout=subprocess.DEVNULL, cwd="/")
+        server = subprocess.Popen([*user, f"{programs[-1]}/postgres", "-F", "-D", data, "-k", folder,
+                                   "-h", ""], stderr=subprocess.PIPE, text=True, cwd="/",
+                                  env={**os.environ, "LC_ALL": "C"})
+        while "ready to accept connections" not in server.stderr.readline():
+            assert server.poll() is None
+        try:
+            in_order(output("postgres_pool", f"host={folder} user=demo dbname=postgres"),
+                     "account 0: ", "together: 400", "was cut off, in the server, too",
+                     "and the connection goes on", "lent again")
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.communicate(timeout=LIMIT)
 
 
 def processes():
@@ -276,7 +365,8 @@ def connections():
 
 
 def chat():
-    server = Server("chat", 0)
+    folder = tempfile.TemporaryDirectory()
+    server = Server("chat", 0, os.path.join(folder.name, "chat.db"))
     port = server.ports[0]
     bob = join(port, "bob")
     bob.say("hello, is anybody there?").say("/who").hear("in lobby: bob\n")
@@ -295,7 +385,7 @@ def chat():
     eve.say("secret").say("/who").hear("in den: eve\n")
     eve.say("/quit").hear("goodbye")
     assert eve.hear_end() == b"\n"
-    server.until("eve has left")
+    server.until("eve has left\n")
     assert b"secret" not in bob.say("/who").hear("in lobby: bob\n")
     in_order(output("chat_client", port, "ann", "I am a program"), "you are in lobby", "goodbye")
     bob.hear("ann: I am a program\n")
@@ -304,7 +394,8 @@ def chat():
 
 
 def chat_bad_input():
-    server = Server("chat", 0)
+    folder = tempfile.TemporaryDirectory()
+    server = Server("chat", 0, os.path.join(folder.name, "chat.db"))
     port = server.ports[0]
     bob = join(port, "bob")
     bad = join(port, "bad")
@@ -328,37 +419,59 @@ def chat_bad_input():
 
 def chat_slow_client():
     """One that never reads is dropped, and nobody waits for it."""
-    server = Server("chat", 0)
+    folder = tempfile.TemporaryDirectory()
+    server = Server("chat", 0, os.path.join(folder.name, "chat.db"))
     port = server.ports[0]
-    bob, ann = join(port, "bob"), join(port, "ann")
+    talkers = [join(port, f"bob{i}") for i in range(20)]
+    ann = talkers[0]
     slow = Client(port, receive_buffer=4096).say("slow")
-    bob.hear("slow has joined")
+    ann.hear("slow has joined")
     line = "y" * 990
-    for i in range(20000):
-        bob.say(f"{i} {line}")
-        if i % 50 == 49:
-            ann.hear(f"bob: {i} ")
-            if b"slow has left" in bob.say("/who").hear("in lobby:"):
-                break
+    for i in range(1000):  # each may say 20 lines at once, and then 10 a second
+        for talker in talkers:
+            talker.say(f"{i} {line}")
+        for talker in talkers:
+            talker.hear(f"bob19: {i} ")
+        if b"slow has left" in ann.say("/who").hear("in lobby:"):
+            break
     else:
         raise AssertionError("the slow client was never dropped")
     server.until("slow was too slow")
-    bob.say("/who").hear("in lobby: ")
     slow.socket.close()
     server.end()
 
 
 def services():
-    server = Server("services", 0, 0, ports=2)
-    bob = join(server.ports[0], "bob")
+    folder = tempfile.TemporaryDirectory()
+    history = os.path.join(folder.name, "chat.db")
+    server = Server("services", 0, 0, 0, 0, history, ports=2)
+    server.until("Ctrl-C ends")
+    chat_port, echo_port = server.ports
+    web_port, = map(int, re.findall(r"http://localhost:(\d+)/", server.said))
+    tls_port, = map(int, re.findall(r"-connect localhost:(\d+)", server.said))
+    bob = join(chat_port, "bob")
     server.until("chat: bob has joined lobby")
-    Client(server.ports[1]).say("echo?").hear("echo?")
-    ann = join(server.ports[0], "ann")
+    Client(echo_port).say("echo?").hear("echo?")
+    page = Client(web_port).say(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert b"<title>Chat</title>" in page.hear_end()
+    eve = subprocess.Popen(["openssl", "s_client", "-quiet", "-connect", f"localhost:{tls_port}"],
+                           stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                           text=True)
+    eve.stdin.write("eve\nover TLS\n")
+    eve.stdin.flush()
+    bob.hear("eve: over TLS")
+    bob.say("crash!").hear("the room has crashed on it")
+    bob.say("still there").hear("bob: still there")
+    ann = join(chat_port, "ann")
     ann.socket.close()
     server.until("chat: ann has left")
     server.end()
     assert b"shutting down, goodbye" in bob.hear_end()
+    assert "the server is shutting down, goodbye" in eve.communicate(timeout=LIMIT)[0]
     assert "All clients are gone" in server.said
+    server = Server("services", 0, 0, 0, 0, history, ports=2)  # history is still there
+    assert b"eve: over TLS\nbob: still there\n" in Client(server.ports[0]).say("bob").hear("you are in")
+    server.end()
 
 
 class Certificate:
@@ -421,6 +534,30 @@ def udp_echo():
     clients[0].sendto(b"", ("127.0.0.1", server.ports[0]))
     assert clients[0].recv(100) == b""
     server.end()
+
+
+def echo_services():
+    certificate = Certificate()
+    path = os.path.join(certificate.folder.name, "echo")
+    server = Server("echo_services", 0, path, certificate.crt, certificate.key, ports=4)
+    tcp, tls, udp, web = server.ports
+    assert netcat(tcp, "hello\n") == "hello\n"
+    client = SecureClient(tls, certificate).say("hello")
+    client.hear("hello")
+    client.process.kill()
+    client.process.communicate()
+    said = subprocess.run(["nc", "-u", "-w", "1", "127.0.0.1", str(udp)], input="hello\n", text=True,
+                          capture_output=True, timeout=LIMIT).stdout
+    assert said == "hello\n", said
+    assert output("websocket_client", "hello", f"ws://localhost:{web}/") == "hello\n"
+    said = subprocess.run(["nc", "-N", "-U", path], input="hello\n", text=True, capture_output=True,
+                          timeout=LIMIT).stdout
+    assert said == "hello\n", said
+    server.end()
+    in_order(server.said, "TCP: 1 connections, 1 messages, 6 bytes",
+             "TLS: 1 connections, 1 messages, 6 bytes", "UDP: 0 connections, 1 messages, 6 bytes",
+             "WebSocket: 1 connections, 1 messages, 5 bytes",
+             "Unix: 1 connections, 1 messages, 6 bytes")
 
 
 def reconnecting_client():
@@ -550,6 +687,86 @@ def secure():
     text, _ = server.process.communicate(timeout=LIMIT)
     assert server.process.returncode == 130, text
     in_order(server.said + text, "Client connected from 127.0.0.1:", "TLSv1.3", "there is no version of TLS")
+
+
+def curl(*args, **more):
+    done = subprocess.run(["curl", "-sS", "--max-time", str(LIMIT), *map(str, args)], capture_output=True, **more)
+    assert done.returncode == 0, done
+    return done.stdout.decode()
+
+
+def web_server():
+    with tempfile.TemporaryDirectory() as tmp:
+        file = os.path.join(tmp, "numbers.txt")
+        with open(file, "w") as out:
+            out.write("".join(f"{i}\n" for i in range(100000)))
+        server = Server("web_server", 0, tmp)
+        url = f"http://127.0.0.1:{server.ports[0]}"
+        assert curl(url) == "<html><body><h3>Hello World</h3></body></html>"
+        assert curl(f"{url}/hello/w%C3%B6rld") == "Hello, w\u00f6rld!\n"
+        # one connection for all
+        text = curl("-v", "--stderr", "-", f"{url}/hello/a", f"{url}/hello/b", "--head", f"{url}/hello/c")
+        assert "Re-using existing connection" in text and text.count("Connected to") == 1, text
+        in_order(curl("-i", f"{url}/nowhere"), "HTTP/1.1 404 Not Found", "Content-Length: 10")
+        in_order(curl("-i", "-X", "DELETE", f"{url}/"), "405", "Allow: GET, HEAD")
+        in_order(curl("-i", f"{url}/ticks?n=x"), "400", "n is a number up to 100")
+        in_order(curl("-i", f"{url}/ticks?n=2"), "Transfer-Encoding: chunked", "tick 1\ntick 2\n")
+        # a body that curl sends in chunks, one that waits to be asked for, and one that is large
+        assert curl("-T", "-", f"{url}/count", input=b"x" * 3_000_000) == "3000000 bytes\n"
+        assert curl("-H", "Expect: 100-continue", "--data-binary", f"@{file}", f"{url}/count") == \
+            f"{os.path.getsize(file)} bytes\n"
+        # files
+        with open(file) as there:
+            assert curl(f"{url}/files/numbers.txt") == there.read()
+        in_order(curl("-i", "-r", "2-5", f"{url}/files/numbers.txt"), "206 Partial Content",
+                 f"Content-Range: bytes 2-5/{os.path.getsize(file)}", "1\n2\n")
+        part = os.path.join(tmp, "part")
+        with open(part, "w") as out:
+            out.write("0\n1\n")
+        curl("-C", "-", "-o", part, f"{url}/files/numbers.txt")  # goes on where it has stopped
+        with open(file) as there, open(part) as got:
+            assert there.read() == got.read()
+        etag = re.search(r'ETag: (".*")', curl("-I", f"{url}/files/numbers.txt"))[1]
+        in_order(curl("-i", "-H", f"If-None-Match: {etag}", f"{url}/files/numbers.txt"), "304 Not Modified")
+        for path in ("/files/../web_server", "/files/%2e%2e/%2e%2e/etc/passwd", "/files//etc/passwd"):
+            in_order(curl("-i", "--path-as-is", url + path), "404 Not Found")
+        # what is no HTTP
+        for bad in ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+                    "hello\r\n\r\n"):
+            answer = Client(server.ports[0]).say(bad.encode()).hear_end()
+            assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n"), answer
+        assert curl(url), "it goes on"
+        server.end()
+        lines = [json.loads(line) for line in server.said.splitlines() if line.startswith("{")]
+        assert [line["status"] for line in lines if line["target"] == "/nowhere"] == [404], lines
+        assert all(line["user_agent"].startswith("curl/") for line in lines if line["status"] != 400), lines
+
+
+def web_server_drains():
+    server = Server("web_server", 0)
+    idle = Client(server.ports[0])
+    busy = Client(server.ports[0]).say(b"GET /ticks?n=10 HTTP/1.1\r\nHost: a\r\n\r\n")
+    busy.hear("tick 1\n")
+    server.process.send_signal(signal.SIGINT)
+    assert idle.hear_end() == b""
+    assert b"tick 10\n\r\n0\r\n\r\n" in busy.hear_end(), busy.got
+    server.process.communicate(timeout=LIMIT)
+    assert server.process.returncode == 130
+
+
+def https_server():
+    certificate = Certificate()
+    server = Server("https_server", 0, certificate.crt, certificate.key)
+    url = f"https://localhost:{server.ports[0]}/"
+    assert curl("--cacert", certificate.crt, url) == "<html><h1>Hello SSL</h1></html>"
+    text = curl("-v", "--http1.1", "--stderr", "-", "--cacert", certificate.crt, url, url)
+    assert "Re-using existing connection" in text, text
+    server.until("has come by TLSv1.3")
+    refused = subprocess.run(["curl", "-sS", url], capture_output=True, text=True, timeout=LIMIT)
+    assert refused.returncode == 60, refused  # whom it does not trust
+    server.process.send_signal(signal.SIGINT)
+    server.process.communicate(timeout=LIMIT)
+    assert server.process.returncode == 130
 
 
 def secure_bad_certificates():

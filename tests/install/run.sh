@@ -34,6 +34,7 @@ for shared in OFF ON; do
   quietly cmake --build "$here/consumer"
   runs "$here/consumer/consumer"
   runs "$here/consumer/its_test"
+  runs "$here/consumer/web"
   echo "-- find_package, shared $shared: ok"
 
   pc=$(find "$here/second" -name troupe.pc)

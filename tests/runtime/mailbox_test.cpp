@@ -348,6 +348,23 @@ BOOST_AUTO_TEST_CASE(exit_message_cancels_the_task_and_says_why) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(exit_message_to_a_task_on_another_loop_cancels_that_task_alone) {
+  bool parent_went_on = false;
+  run({.loops = 2}, [&]() -> task<> {
+    co_await with_nursery([](nursery& n) -> task<> {
+      const auto victim =
+        n.start_actor_on(1, [](mailbox& in) -> task<> { co_await in.serve([](number) {}); });
+      send_exit(victim, caf::exit_reason::user_shutdown);
+      BOOST_CHECK_EXCEPTION(co_await victim, task_cancelled, [](const task_cancelled& e) {
+        return std::string(e.what()).find("user_shutdown") != std::string::npos;
+      });
+    });
+    co_await checkpoint();
+    parent_went_on = true;
+  });
+  BOOST_TEST(parent_went_on);
+}
+
 BOOST_AUTO_TEST_CASE(normal_exit_of_a_link_leaves_the_task_alone) {
   run([]() -> task<> {
     co_await with_nursery([](nursery& n) -> task<> {

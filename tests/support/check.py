@@ -13,6 +13,9 @@ import time
 # what returns `auto` and is no awaitable
 NOT_AWAITED = {"named"}
 
+# the areas of actors/ whose awaitables stand in tables: tests/AREA/*awaitables_test.cpp
+AREAS_WITH_TABLES = {"actors"}
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 problems = []
 
@@ -69,6 +72,7 @@ def check_includes():
     # which files, what they never include, and what to call it
     rules = [
         (r"^(actors|demos)/", r"(troupe/|.*\.\./)?detail/", "includes detail/"),
+        (r"^actors/include/", r"(boost|openssl|hiredis|postgresql|libpq-fe\.h|pq|sqlite3|pybind11|Python\.h)", "an installed header includes it"),
         (r"^demos/", r"(caf|boost|openssl)/", "a demo includes more than troupe and std"),
         (r"^runtime/", r"(troupe/|.*\.\./)actors/", "includes actors/"),
         (r"^runtime/(?!include/troupe/testing/|src/testing/)", r"(troupe/|.*\.\./)testing/",
@@ -168,17 +172,25 @@ def check_counterparts():
 
 def check_awaitables():
     """P5: what can be awaited says whether it is a checkpoint, and stands in the table of a test."""
-    table = "".join((ROOT / p).read_text() for p in tracked("tests/*awaitables_test.cpp"))
-    for name in tracked("runtime/include/troupe/*.hpp"):
+    check_awaitables_of(tracked("runtime/include/troupe/*.hpp"), "tests/*awaitables_test.cpp")
+    for area in sorted(AREAS_WITH_TABLES):
+        check_awaitables_of(tracked(f"actors/include/troupe/{area}/*.hpp"),
+                            f"tests/{area}/*awaitables_test.cpp")
+
+
+def check_awaitables_of(headers, tables):
+    table = "".join((ROOT / p).read_text() for p in tracked(tables))
+    for name in headers:
         if "/detail/" in name:
             continue
-        text = re.sub(r"namespace detail \{.*?\n\} // namespace detail", "", (ROOT / name).read_text(),
-                      flags=re.S)
+        # without what is in a namespace of its own: detail, and what a header needs for itself
+        text = re.sub(r"namespace (?!troupe)(\w+) \{.*?\n\} // namespace \1", "",
+                      (ROOT / name).read_text(), flags=re.S)
         # a comment and the declarations up to the next blank line
         for comment, declarations in re.findall(r"((?:^ *///.*\n)+)((?:^ *(?!///)\S.*\n)+)", text, re.M):
             # of all overloads; not what is defined with `= 0` only in a derived class
             for function in set(re.findall(
-                    r"^ *(?:template.*|requires.*|inline |\[\[nodiscard\]\] |virtual |friend )*"
+                    r"^ *(?:template.*|requires.*|inline |static |\[\[nodiscard\]\] |virtual |friend )*"
                     r"(?:auto|task<[^;{}()]*>) (\w+)\((?!.*override)", declarations, re.M)):
                 about = " ".join(comment.replace("///", " ").split())
                 awaited = re.search(r"^ *(?:.* )?task<[^;{}()]*> " + function + r"\(", declarations,
@@ -188,7 +200,7 @@ def check_awaitables():
                 if not re.search(r"\bcheckpoint", about, re.I):
                     problems.append(f"{name}: {function} does not say whether it is a checkpoint")
                 if not re.search(r'"(\w+::)?' + function + r'["( ]', table):
-                    problems.append(f"{name}: {function} is in no table of tests/*awaitables_test.cpp")
+                    problems.append(f"{name}: {function} is in no table of {tables}")
 
 
 def check_headers_alone():
@@ -200,17 +212,27 @@ def check_headers_alone():
 
 
 def check_tidy():
+    config = pathlib.Path("/usr/bin/python3-config")
+    python = subprocess.run([config, "--includes"], check=True, capture_output=True,
+                            text=True).stdout.split() if config.exists() else []
+
     def tidy(name):
         # flags of its own: clang does not know all of g++'s
         return subprocess.run(["clang-tidy-14", "--quiet", name, "--", "-std=c++20", "-Iruntime/include",
                                "-Iactors/include", "-Ibuild/dev/runtime/include",
+                               "-I/usr/include/postgresql", *python,
                                "-include", "tests/support/tidy.hpp"],
                               cwd=ROOT, capture_output=True, text=True)
 
+    # clang 14 cannot initialise aggregates by parentheses (P0960), as messages are: that alone is
+    # no remark on the code, which g++ has compiled
+    aggregates = re.compile(r"no matching constructor for initialization of 'std::tuple<|"
+                            r"no member named 'take' in |no matching function for call to 'construct_at'")
     files = tracked("runtime/src/*.cpp", "actors/src/*.cpp")
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for name, done in zip(files, pool.map(tidy, files)):
-            if done.returncode != 0:
+            errors = [line for line in done.stdout.splitlines() if ": error: " in line]
+            if done.returncode != 0 and (not errors or not all(map(aggregates.search, errors))):
                 problems.append(f"{name}: clang-tidy:\n{done.stdout}{done.stderr}")
 
 

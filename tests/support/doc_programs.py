@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Compiles and runs every C++ program (a block with a main) in README.md and docs/:
-doc_programs.py DIRECTORY_OF_GENERATED_HEADERS LIBRARY..."""
+doc_programs.py DIRECTORY_OF_GENERATED_HEADERS LIBRARY_OR_FLAG..."""
 
 import pathlib
 import re

@@ -1,0 +1,435 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What troupe is made of, in many orders, while tasks fail, are cancelled and stall. Each is
+// tried with so many seeds as TROUPE_EXPLORE_RUNS says, else some hundred. What was found is listed
+// in docs/explored.md.
+#include <troupe/actors/connection_pool.hpp>
+#include <troupe/actors/supervisor.hpp>
+#include <troupe/actors/worker_pool.hpp>
+#include <troupe/testing/explore.hpp>
+#include <troupe/testing/network.hpp>
+#include <troupe/troupe.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+using namespace troupe;
+using namespace troupe::testing;
+using namespace std::chrono_literals;
+
+namespace explored {
+
+struct twice {
+  int of;
+};
+
+} // namespace explored
+
+TROUPE_MESSAGES(explored_messages, 61100, explored::twice)
+
+namespace {
+
+void demand(bool holds, const std::string& what) {
+  if (!holds)
+    throw std::logic_error(what);
+}
+
+/// What a plan throws: nothing else may fail.
+struct by_plan : std::runtime_error {
+  by_plan() : std::runtime_error("by plan") {}
+};
+
+std::chrono::milliseconds some_time() { return std::chrono::milliseconds(random_bits() % 8); }
+
+std::uint64_t number_of_runs() {
+  const char* const wanted = std::getenv("TROUPE_EXPLORE_RUNS");
+  return wanted ? std::stoull(wanted) : 200;
+}
+
+/// Explores `program` by both schedules, with these faults.
+void explore_with(const std::function<task<>()>& program, std::vector<fault> faults,
+                  std::vector<invariant> invariants = {}, simulated_network* network = nullptr) {
+  explore_options o;
+  o.simulation.loops = 3;
+  o.simulation.shuffle_ready = true;
+  o.simulation.faults = std::move(faults);
+  o.simulation.invariants = std::move(invariants);
+  o.simulation.network = network;
+  for (const schedule order : {schedule::random, schedule::priorities}) {
+    o.simulation.order = order;
+    const exploration e = explore(program, number_of_runs(), o);
+    BOOST_TEST(!e.failure.has_value(), e.text());
+    BOOST_TEST(e.runs == number_of_runs());
+  }
+}
+
+fault fail(const char* tasks, double chance) {
+  return fails(tasks, when::sometimes(chance), by_plan());
+}
+fault cancel(const char* tasks, double chance) {
+  return is_cancelled_at(tasks, when::sometimes(chance));
+}
+fault stall(const char* tasks, double chance) {
+  return stalls(tasks, when::sometimes(chance), 5ms);
+}
+
+/// A tree of nurseries on all loops, in which any may fail: none outlives its parent.
+task<> grow(int depth, int& alive) {
+  struct life {
+    int& alive;
+    explicit life(int& a) : alive(++a) {}
+    life(const life&) = delete;
+    life& operator=(const life&) = delete;
+    ~life() { --alive; }
+  };
+  const life mine(alive);
+  int below = 0;
+  try {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      if (depth != 0)
+        for (std::uint64_t i = random_bits() % 3; i != 3; ++i)
+          n.start_on(static_cast<unsigned>(random_bits()), named("leaf", grow), depth - 1,
+                     std::ref(below));
+      co_await sleep_for(some_time());
+      if (random_bits() % 8 == 0)
+        n.cancel("enough");
+    });
+  } catch (const exception_group&) { // several, all by plan: nothing else throws here
+  } catch (const by_plan&) {
+  }
+  demand(below == 0, "a child has outlived its nursery");
+}
+
+task<> trees() {
+  int alive = 0;
+  co_await grow(3, alive);
+  demand(alive == 0, "the root is alive");
+}
+
+/// Cancelled, a send has sent nothing, and a receive has taken nothing.
+task<> channels() {
+  auto values = make_channel<int>(2);
+  int sent = 0;
+  int received = 0;
+  co_await with_nursery([&](nursery& n) -> task<> {
+    const auto send_some = [&](send_channel<int> tx) -> task<> {
+      for (int i = 0; i < 4; ++i) {
+        co_await tx.send(i);
+        ++sent;
+      }
+    };
+    const auto receive_some = [&](receive_channel<int> rx) -> task<> {
+      for (int i = 0; i < 4; ++i) {
+        const auto value = co_await rx.next();
+        if (!value)
+          break;
+        ++received;
+      }
+    };
+    for (unsigned i = 0; i < 4; ++i) {
+      n.start_on(i, named("sender", send_some), values.tx.clone());
+      n.start_on(i, named("receiver", receive_some), values.rx.clone());
+    }
+    values.tx.close();
+    for (;;) { // what is left by those who are cancelled
+      const auto value = co_await values.rx.next();
+      if (!value)
+        break;
+      ++received;
+    }
+  });
+  demand(sent == received,
+         std::to_string(sent) + " were sent, " + std::to_string(received) + " have arrived");
+}
+
+/// Each request is answered or has failed, and no answer is that of another.
+task<> mailboxes() {
+  int over = 0;
+  co_await with_nursery([&](nursery& n) -> task<> {
+    const auto server = n.start_actor_on(
+      1, named("server", [](mailbox& in) -> task<> {
+        try {
+          co_await in.serve(concurrent{2}, [](explored::twice number) -> task<int> {
+            co_await sleep_for(some_time());
+            co_return number.of * 2;
+          });
+        } catch (const by_plan&) {
+        }
+      }));
+    co_await with_nursery([&](nursery& clients) -> task<> {
+      for (unsigned i = 0; i < 5; ++i)
+        clients.start_on(i, [&over, i, to = server.address()]() -> task<> {
+          try {
+            const int answer =
+              co_await request<int>(to, 20ms, explored::twice{static_cast<int>(i)});
+            demand(answer == static_cast<int>(i) * 2, "an answer to another request");
+          } catch (const actor_error&) { // down, or a failure of the handler
+          } catch (const timeout_error&) {
+          }
+          ++over;
+        });
+      co_return;
+    });
+    n.cancel("that was all");
+  });
+  demand(over == 5, "a request has not ended");
+}
+
+/// Two lives of one child never overlap (P16), and children start when those before have (P15).
+task<> supervised(strategy how) {
+  std::array<int, 3> lives{};
+  std::array<bool, 3> began{};
+  const auto child = [&](std::size_t i) -> child_spec {
+    return {.name = "kid " + std::to_string(i), .start = [&, i](task_status<>& status) -> task<> {
+              demand(lives[i]++ == 0, "two lives of one child");
+              struct end {
+                int& lives;
+                ~end() { --lives; }
+              } const at_last{lives[i]};
+              for (std::size_t before = 0; before < i; ++before)
+                demand(began[before], "a child has begun before another was ready");
+              began[i] = true;
+              status.started();
+              for (;;)
+                co_await sleep_for(some_time());
+            }};
+  };
+  supervisor_options options;
+  options.restart_strategy = how;
+  options.intensity = 1000;
+  options.on_event = [](const supervisor_event&) {};
+  static_cast<void>(co_await move_on_after(50ms, [&]() -> task<> {
+    co_await with_supervisor(options, [&](supervisor& s) -> task<> {
+      for (std::size_t i = 0; i < lives.size(); ++i) {
+        const child_spec spec = child(i);
+        for (bool there = false; !there;) {
+          try {
+            co_await s.start_child(spec);
+            there = true;
+          } catch (const by_plan&) {     // before it was ready: then there is no such child
+          } catch (const start_error&) { // cancelled
+          }
+        }
+      }
+      co_await sleep_for(30ms);
+      demand(s.children().size() == 3, "a child was forgotten");
+    });
+  }));
+  for (const int n : lives)
+    demand(n == 0, "a child has outlived its supervisor");
+}
+
+/// Each job is done or has failed, whatever becomes of the workers.
+task<> working(bool spread) {
+  int done = 0;
+  int failed = 0;
+  worker_pool_options options;
+  options.name = "jobs";
+  options.workers = 2;
+  options.max_workers = 3;
+  options.queue = 4;
+  options.spread = spread;
+  const auto work = [](int& job) -> task<int> {
+    co_await sleep_for(some_time());
+    if (random_bits() % 8 == 0)
+      throw by_plan();
+    co_return job * 2;
+  };
+  co_await with_worker_pool(options, work, [&](worker_pool<int, int>& pool) -> task<> {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      for (int i = 0; i < 8; ++i)
+        n.start_soon([&, i]() -> task<> {
+          try {
+            demand(co_await pool.run(i) == 2 * i, "a wrong result");
+            ++done;
+          } catch (const by_plan&) {
+            ++failed;
+          } catch (const worker_lost&) {
+            ++failed;
+          }
+        });
+      co_return;
+    });
+    const auto s = pool.statistics();
+    demand(s.queued == 0 && s.busy == 0, "a job is left");
+  });
+  demand(done + failed == 8, "a job has neither been done nor failed");
+}
+
+/// What an invariant looks at, from before the first step to the end.
+const std::function<bool()>* holds = nullptr;
+
+class looked_at {
+public:
+  explicit looked_at(std::function<bool()> look) : look_(std::move(look)) { holds = &look_; }
+  looked_at(const looked_at&) = delete;
+  looked_at& operator=(const looked_at&) = delete;
+  ~looked_at() { holds = nullptr; }
+
+private:
+  std::function<bool()> look_;
+};
+
+/// P17: never more than there may be, and none is lost.
+task<> lending() {
+  int open = 0;
+  struct wire {
+    int* open;
+    explicit wire(int& o) : open(&o) { ++o; }
+    wire(wire&& other) noexcept : open(std::exchange(other.open, nullptr)) {}
+    wire& operator=(wire&& other) noexcept {
+      std::swap(open, other.open);
+      return *this;
+    }
+    ~wire() {
+      if (open)
+        --*open;
+    }
+  };
+  connection_pool_options options;
+  options.max = 2;
+  options.min = 1;
+  options.max_age = 10ms;
+  options.check_after = 1ms;
+  options.check_every = 4ms;
+  connection_functions<wire> functions;
+  functions.open = [&]() -> task<wire> {
+    co_await sleep_for(some_time());
+    if (random_bits() % 8 == 0)
+      throw by_plan();
+    co_return wire(open);
+  };
+  functions.check = [](wire&) -> task<bool> {
+    co_await sleep_for(1ms);
+    co_return random_bits() % 8 != 0;
+  };
+  co_await with_connection_pool(options, functions, [&](connection_pool<wire>& pool) -> task<> {
+    const looked_at in_bounds([&] {
+      const auto s = pool.statistics();
+      return s.lent + s.idle + s.opening <= 2 && open <= 2;
+    });
+    co_await with_nursery([&](nursery& n) -> task<> {
+      for (int i = 0; i < 8; ++i)
+        n.start_soon(named("user", [&]() -> task<> {
+          try {
+            auto mine = co_await pool.borrow();
+            co_await sleep_for(some_time());
+            if (random_bits() % 8 == 0)
+              mine.discard();
+          } catch (const by_plan&) {
+          }
+        }));
+      co_return;
+    });
+    demand(pool.statistics().lent == 0, "a connection was not given back");
+    demand(pool.statistics().waiting == 0, "somebody waits who has gone");
+  });
+  demand(open == 0, "a connection is open");
+}
+
+/// Connects again for as long as it takes; an answer belongs to its question.
+task<> reconnecting(simulated_network& net) {
+  co_await with_nursery([&](nursery& n) -> task<> {
+    n.start_service([&]() -> task<> {
+      co_await net.on("server", []() -> task<> {
+        serve_options options;
+        options.on_failure = [](const std::exception_ptr&, std::string_view) {};
+        co_await serve_tcp(
+          [](tcp_stream& peer) -> task<> {
+            buffered_reader in(peer);
+            while (const auto line = co_await in.read_line())
+              co_await peer.write_all(*line + "\n");
+          },
+          7, options);
+      });
+    });
+    n.start_service([&]() -> task<> {
+      for (;;) {
+        co_await sleep_for(some_time() * 10);
+        if (random_bits() % 2 == 0)
+          net.reset("client", "server");
+        else {
+          net.partition("client", "server");
+          co_await sleep_for(some_time() * 100);
+          net.heal();
+        }
+      }
+    });
+    co_await net.on("client", []() -> task<> {
+      int answered = 0;
+      retry_policy policy;
+      policy.attempts = 1000;
+      co_await stay_connected(
+        policy, [] { return open_tcp_stream("server", 7); },
+        [&](tcp_stream& s) -> task<> {
+          buffered_reader in(s);
+          while (answered != 20) {
+            const std::string question = std::to_string(answered);
+            co_await s.write_all(question + "\n");
+            const auto answer = co_await fail_after(1s, [&] { return in.read_line(); });
+            if (!answer)
+              throw end_of_stream("read from", s.peer(), "the server has gone");
+            demand(*answer == question, "the answer to another question");
+            ++answered;
+            co_await sleep_for(some_time());
+          }
+        });
+    });
+  });
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_SUITE(explored_parts)
+
+BOOST_AUTO_TEST_CASE(trees_of_nurseries) {
+  explore_with(trees, {fail("leaf", 0.05), cancel("leaf", 0.05), stall("leaf", 0.05)});
+}
+
+BOOST_AUTO_TEST_CASE(channels_between_loops) {
+  explore_with(channels, {cancel("sender", 0.1), cancel("receiver", 0.1), stall("sender", 0.1)});
+}
+
+BOOST_AUTO_TEST_CASE(mailboxes_and_requests) {
+  explore_with(mailboxes, {fail("server", 0.1), cancel("server", 0.05), stall("server", 0.1)});
+}
+
+BOOST_AUTO_TEST_CASE(p16_supervisors) {
+  for (const strategy how : {strategy::one_for_one, strategy::one_for_all, strategy::rest_for_one,
+                             strategy::simple_one_for_one})
+    explore_with([how] { return supervised(how); },
+                 {fail("kid*", 0.05), cancel("kid*", 0.05), stall("kid*", 0.1)});
+}
+
+BOOST_AUTO_TEST_CASE(worker_pools) {
+  explore_with([] { return working(false); },
+               {cancel("jobs worker", 0.05), stall("jobs worker", 0.1)});
+}
+
+BOOST_AUTO_TEST_CASE(worker_pools_on_all_loops) {
+  explore_with([] { return working(true); }, {fail("job", 0.05), cancel("jobs worker", 0.05),
+                                              cancel("job", 0.02), stall("job", 0.1)});
+}
+
+BOOST_AUTO_TEST_CASE(p17_connection_pools) {
+  explore_with(lending, {fail("user", 0.05), cancel("user", 0.1), stall("user", 0.1)},
+               {{"never more than there may be", [] { return !holds || (*holds)(); }}});
+}
+
+BOOST_AUTO_TEST_CASE(reconnection_on_a_bad_network) {
+  simulated_network net({.seed = 0});
+  net.add_host("server");
+  net.add_host("client");
+  explore_with([&net] { return reconnecting(net); }, {}, {}, &net);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
