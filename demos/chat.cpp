@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A chat server: rooms, unique nick names, history, and no client that can hold up
-// the others. The first line a client sends is its nick name.
-// Try: chat [port]        and in two other terminals: nc localhost 9011
-#include "chat_room.hpp"
-
+// A chat server: rooms, unique nick names, a history that survives a restart, and no client
+// that can hold up the others. The first line a client sends is its nick name.
+// Try: chat [port [history file or postgresql://...]]        and in two other terminals: nc
+// localhost 9011
+#include <troupe/chat/service.hpp>
 #include <troupe/troupe.hpp>
 
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,10 +18,12 @@ task<> serve(std::vector<std::string> args) {
   tcp_listener listener(static_cast<std::uint16_t>(port), {.address = "127.0.0.1"});
   std::cout << "listening on " << listener.local() << ", Ctrl-C ends" << std::endl;
 
+  chat::service_options options;
+  options.log = [](const std::string& what) { std::cout << what << std::endl; };
+  chat::service chat(chat::open_history(args.size() > 2 ? args[2] : "chat.db"), options);
   co_await with_nursery([&](nursery& n) -> task<> {
-    const chat::hub::logger log = [](const std::string& what) { std::cout << what << std::endl; };
-    const auto hub = n.start_actor(named("chat hub", chat::hub::run), log);
-    co_await serve_listener(chat::session::handler(hub.address()), std::move(listener));
+    co_await n.start([&](task_status<>& ready) { return chat.run(ready); });
+    co_await serve_listener(chat.tcp(), std::move(listener));
   });
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The chat server of `chat`, over TLS; the certificate as for secure_server.
+// The chat server of `chat`, over TLS, and without a history; the certificate as for
+// secure_server.
 // Try: tls_chat [port [certificate key]]        and: openssl s_client -quiet -connect
 // localhost:9011
-#include "chat_room.hpp"
-
+#include <troupe/chat/service.hpp>
 #include <troupe/troupe.hpp>
 
 #include <chrono>
 #include <iostream>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -25,11 +26,12 @@ task<> serve(std::vector<std::string> args) {
   tcp_listener listener(static_cast<std::uint16_t>(port), {.address = "127.0.0.1"});
   std::cout << "listening on " << listener.local() << ", Ctrl-C ends" << std::endl;
 
+  chat::service_options chat_options;
+  chat_options.log = [](const std::string& what) { std::cout << what << std::endl; };
+  chat::service chat(std::make_unique<chat::memory_history>(), chat_options);
   co_await with_nursery([&](nursery& n) -> task<> {
-    const chat::hub::logger log = [](const std::string& what) { std::cout << what << std::endl; };
-    const auto hub = n.start_actor(named("chat hub", chat::hub::run), log);
-    co_await serve_tls_listener(chat::session::secure_handler(hub.address()), std::move(listener),
-                                context);
+    co_await n.start([&](task_status<>& ready) { return chat.run(ready); });
+    co_await serve_tls_listener(chat.tls(), std::move(listener), context);
   });
 }
 

@@ -28,12 +28,29 @@ ECHO = {"6": ("TCP echo, user CPU ns a request", 1.05, True),
         "6b": ("64 KiB there and back, user CPU ns", 1.05, True),
         "6bt": ("the same with the kernel's part", None, True),
         "6m": ("idle TCP connection, bytes", 6000, False)}
+# wrk, 50 connections, "Hello, World!"
+HTTP = {"8": ("HTTP hello, user CPU ns a request", 1.0, True),
+        "8t": ("the same with the kernel's part", None, True)}
+# a line said in a room of 1,000, when all have heard the last one
+CHAT = {"c1": ("a line to 1,000 members, wall ns", None, False),
+        "c1p": ("until a member has it, 99th percentile, ns", None, False)}
 SPREAD = {"6w": ("echo that computes, two loops, wall ns a request", 1.0, False)}
+# four workers on a queue of 1,000, beside goroutines on a channel
+WORKERS = {"w1": ("job handed over, ns", 1.0, True),
+           "w2": ("job and its result, ns", 1.0, True),
+           "w3": ("job handed over to two loops, wall ns", 1.0, False)}
+# a trivial child
+RESTARTS = {"v1": ("restart of a child that has crashed, ns", 1.0, True),
+            "v2": ("the same of one that has returned, ns", 1.0, True)}
+GROUPS = {"v3": ("one_for_all of 10,000 children, ns a child", 1.5, True)}
 # posted to asio::thread_pool and back
 THREADS = {
     "t1": ("a call on a thread and back, wall ns", 1.0, False),
     "t16": ("the same, 16 at a time", 1.0, False),
 }
+# a value through a channel of one, and into another task
+POOLS = {"p1": ("lease and return of a connection, ns", 4, True),
+         "p2": ("the same, ten tasks for two, ns", None, True)}
 # the same under testing::simulate
 SIMULATION = {"s1": ("yield switch, simulated, ns", 10, True),
               "s2": ("there and back between two loops, simulated, ns", 10, True)}
@@ -76,7 +93,13 @@ table(CORE, "go", "Go, one processor",
 table(ACTORS, "stock", "stock CAF", {})
 table(TLS, "asio", "asio::ssl callbacks", {})
 table(ECHO, "asio", "Asio callbacks", {"go": "Go", "asyncio": "asyncio", "uvloop": "uvloop", "trio": "trio"})
+table(HTTP, "beast", "Beast's example", {"go": "Go", "nginx": "nginx"})
+table(CHAT, "go", "Go, one processor", {"asyncio": "asyncio", "uvloop": "uvloop"})
 table(SPREAD, "one_loop", "one loop", {})
+table(WORKERS, "go", "Go", {})
+table(RESTARTS, "erlang", "Erlang", {})
+table(GROUPS, "hundred", "of 100 children", {})
 table(THREADS, "asio", "asio::thread_pool", {})
 table(FILES, "plain", "a loop of read", {})
+table(POOLS, "channel", "a channel's hand-off", {})
 table(SIMULATION, "real", "a real run", {})

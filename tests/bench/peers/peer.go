@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The workloads of bench.cpp and echo.cpp in Go.
+// The workloads of bench.cpp, echo.cpp and chat.cpp in Go.
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"net"
@@ -177,6 +178,111 @@ func echo() {
 	}
 }
 
+type job struct {
+	value  int
+	result chan int
+}
+
+// Four workers on a channel with room for a thousand jobs.
+func workers() (chan job, *sync.WaitGroup) {
+	jobs := make(chan job, 1000)
+	var group sync.WaitGroup
+	group.Add(4)
+	for w := 0; w < 4; w++ {
+		go func() {
+			sum := 0
+			for j := range jobs {
+				if j.result != nil {
+					j.result <- j.value + 1
+				} else {
+					sum += j.value + 1
+				}
+			}
+			group.Done()
+		}()
+	}
+	return jobs, &group
+}
+
+func handOver(test string) {
+	n := 1000000
+	jobs, group := workers()
+	m := begin()
+	for i := 0; i < n; i++ {
+		jobs <- job{i, nil}
+	}
+	close(jobs)
+	group.Wait()
+	m.report(test, float64(n))
+}
+
+func ask() {
+	n := 500000
+	jobs, _ := workers()
+	m := begin()
+	for i := 0; i < n; i++ {
+		result := make(chan int, 1)
+		jobs <- job{i, result}
+		if <-result != i+1 {
+			panic("wrong")
+		}
+	}
+	m.report("w2", float64(n))
+}
+
+// One room; each member has a goroutine that reads and one that writes what is in its queue. Who has
+// too much in it is dropped.
+func chat() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
+	var mutex sync.Mutex
+	members := map[net.Conn]chan []byte{}
+	for {
+		peer, err := listener.Accept()
+		if err != nil {
+			panic(err)
+		}
+		go func() {
+			defer peer.Close()
+			in := bufio.NewScanner(peer)
+			if !in.Scan() {
+				return
+			}
+			name := in.Text()
+			queue := make(chan []byte, 1000)
+			go func() {
+				for text := range queue {
+					if _, err := peer.Write(text); err != nil {
+						return
+					}
+				}
+			}()
+			mutex.Lock()
+			members[peer] = queue
+			mutex.Unlock()
+			for in.Scan() {
+				line := []byte(name + ": " + in.Text() + "\n")
+				mutex.Lock()
+				for other, to := range members {
+					select {
+					case to <- line:
+					default:
+						other.Close()
+					}
+				}
+				mutex.Unlock()
+			}
+			mutex.Lock()
+			delete(members, peer)
+			close(queue)
+			mutex.Unlock()
+		}()
+	}
+}
+
 func main() {
 	switch test := os.Args[1]; test {
 	case "1a", "1b":
@@ -195,5 +301,11 @@ func main() {
 		memory(test, test == "5a")
 	case "6":
 		echo()
+	case "w1", "w3":
+		handOver(test)
+	case "w2":
+		ask()
+	case "c1":
+		chat()
 	}
 }

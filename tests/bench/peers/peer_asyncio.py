@@ -147,6 +147,26 @@ async def echo():
     await server.serve_forever()
 
 
+async def chat():
+    members = set()
+
+    async def serve(reader, writer):
+        name = (await reader.readline()).rstrip()
+        members.add(writer)
+        while line := await reader.readline():
+            text = name + b": " + line
+            for member in list(members):
+                member.write(text)
+                if member.transport.get_write_buffer_size() > 1 << 20:
+                    member.transport.abort()
+        members.discard(writer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, backlog=1024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
 def parked():
     return never.wait()
 
@@ -160,4 +180,5 @@ asyncio.run({
     "1a": lambda: spawn(child), "1b": lambda: spawn(yielding_child), "2": yields,
     "2c": park_and_wake, "3a": ping_pong, "3b": one_way, "4": cancel,
     "5a": lambda: memory(lambda: asyncio.sleep(3600)), "5b": lambda: memory(parked), "6": echo,
+    "c1": chat,
 }[test]())

@@ -1,7 +1,7 @@
 %% SPDX-License-Identifier: BSD-3-Clause
 %% The workloads of bench.cpp in Erlang: peer_erlang:main([Test]).
 -module(peer_erlang).
--export([main/1]).
+-export([main/1, init/1]).
 
 main([Test]) ->
   run(Test),
@@ -56,6 +56,37 @@ memory(Test, Fun) ->
   timer:sleep(500),
   io:format("~s\terlang\t~.1f\t0~n", [Test, (resident() - Before) / N]).
 
+%% A supervisor whose child crashes, or returns, whenever it is started.
+init({Main, Lives, Count, How}) ->
+  Life = fun() ->
+    Pid = spawn_link(fun() ->
+      counters:add(Lives, 1, 1),
+      case counters:get(Lives, 1) of
+        Last when Last > Count -> Main ! done, receive stop -> ok end;
+        _ when How == crash -> exit(crash);
+        _ -> ok
+      end
+    end),
+    {ok, Pid}
+  end,
+  {ok, {#{strategy => one_for_one, intensity => 1000000, period => 5},
+        [#{id => child, start => {erlang, apply, [Life, []]}, restart => permanent}]}}.
+
+%% Two hundred a supervisor, because it counts them one by one.
+restarts(Test, How) ->
+  logger:set_primary_config(level, none),
+  process_flag(trap_exit, true),
+  M = start(),
+  repeat(500, fun() ->
+    {ok, Supervisor} = supervisor:start_link(?MODULE, {self(), counters:new(1, []), 200, How}),
+    receive done -> ok end,
+    exit(Supervisor, shutdown),
+    receive {'EXIT', Supervisor, _} -> ok end
+  end),
+  report(Test, M, 100000).
+
+run("v1") -> restarts("v1", crash);
+run("v2") -> restarts("v2", return);
 run("1a") -> M = start(), spawn_batches(300, fun() -> ok end), report("1a", M, 300000);
 run("1b") -> M = start(), spawn_batches(300, fun erlang:yield/0), report("1b", M, 300000);
 run("2") ->
