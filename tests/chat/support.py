@@ -11,7 +11,7 @@ LIMIT = 30  # seconds, for what should happen at once
 class Server:
     def __init__(self, program, history, web_port=0):
         self.process = subprocess.Popen([program, history, str(web_port)], text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                                        stdout=subprocess.PIPE)
         line = self.process.stdout.readline()
         self.tcp, self.web = map(int, re.fullmatch(r"tcp (\d+) web (\d+)\n", line).groups())
 

@@ -18,7 +18,7 @@ runs() {
 
 for shared in OFF ON; do
   here=$work/shared_$shared
-  quietly cmake -S "$root" -B "$here/build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+  quietly cmake -S "$root" -B "$here/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_UNITY_BUILD=ON \
     -DBUILD_SHARED_LIBS=$shared -DTROUPE_BUILD_TESTS=OFF -DTROUPE_BUILD_DEMOS=OFF \
     -DTROUPE_BUILD_BENCH=OFF -DTROUPE_BUILD_DOCS=OFF -DCMAKE_INSTALL_PREFIX="$here/first"
   quietly cmake --build "$here/build"

@@ -64,7 +64,7 @@ struct router::routes {
 
 namespace {
 
-[[noreturn]] void refuse(std::string_view path, std::string_view why) {
+[[noreturn]] void refuse_route(std::string_view path, std::string_view why) {
   throw std::invalid_argument("the route '" + std::string(path) + "' " + std::string(why));
 }
 
@@ -78,9 +78,9 @@ router::router() : routes_(std::make_shared<routes>()) {}
 
 router& router::add(std::string_view method, std::string_view path, handler answer) {
   if (method != "*" && !is_token(method))
-    refuse(path, "has no method");
+    refuse_route(path, "has no method");
   if (!path.starts_with('/'))
-    refuse(path, "does not begin with a '/'");
+    refuse_route(path, "does not begin with a '/'");
   node* at = &routes_->root;
   std::vector<std::string> names;
   std::string_view left = path.substr(1);
@@ -94,14 +94,14 @@ router& router::add(std::string_view method, std::string_view path, handler answ
       if (rest)
         name.remove_suffix(3);
       if (!is_token(name) || std::find(names.begin(), names.end(), name) != names.end())
-        refuse(path, "has a name that is none, or stands there twice");
+        refuse_route(path, "has a name that is none, or stands there twice");
       if (rest && !last)
-        refuse(path, "goes on behind a {name...}");
+        refuse_route(path, "goes on behind a {name...}");
       names.emplace_back(name);
       next = rest ? &at->rest : &at->any;
     } else {
       if (part.find_first_of("{}") != part.npos)
-        refuse(path, "has a brace that is not around a whole part");
+        refuse_route(path, "has a brace that is not around a whole part");
       const auto known = std::find_if(at->parts.begin(), at->parts.end(),
                                       [&](const auto& p) { return p.first == part; });
       next = known != at->parts.end() ? &known->second
@@ -112,7 +112,7 @@ router& router::add(std::string_view method, std::string_view path, handler answ
     at = next->get();
   }
   if (at->has(method))
-    refuse(path, "has a handler already");
+    refuse_route(path, "has a handler already");
   at->routes.push_back({std::string(method), std::move(names), std::move(answer)});
   return *this;
 }

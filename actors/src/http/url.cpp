@@ -42,7 +42,7 @@ std::string without_password(std::string_view text) {
   return std::string(text.substr(0, begin + 2)) + "..." + std::string(text.substr(at));
 }
 
-[[noreturn]] void refuse(std::string_view text, std::string_view why) {
+[[noreturn]] void refuse_url(std::string_view text, std::string_view why) {
   throw url_error("'" + without_password(text) + "' is no URL to use: " + std::string(why));
 }
 
@@ -94,14 +94,14 @@ void read_authority(url& u, std::string_view text, std::string_view authority) {
   if (authority.starts_with('[')) {
     const std::size_t end = authority.find(']');
     if (end == authority.npos)
-      refuse(text, "the address has no ']'");
+      refuse_url(text, "the address has no ']'");
     u.host = lowered(authority.substr(1, end - 1));
     if (u.host.find_first_not_of("0123456789abcdef:.%") != std::string::npos
         || u.host.find(':') == std::string::npos)
-      refuse(text, "between the brackets is no IPv6 address");
+      refuse_url(text, "between the brackets is no IPv6 address");
     authority.remove_prefix(end + 1);
     if (!authority.empty() && authority.front() != ':')
-      refuse(text, "behind the ']' comes no port");
+      refuse_url(text, "behind the ']' comes no port");
     port = authority.empty() ? authority : authority.substr(1);
   } else {
     u.host = lowered(percent_decode(cut(authority, ':')));
@@ -111,15 +111,15 @@ void read_authority(url& u, std::string_view text, std::string_view authority) {
              || static_cast<unsigned char>(c) >= 0x80;
     };
     if (!std::all_of(u.host.begin(), u.host.end(), fits))
-      refuse(text, "the host has a character that no host has");
+      refuse_url(text, "the host has a character that no host has");
   }
   if (u.host.empty())
-    refuse(text, "it has no host");
+    refuse_url(text, "it has no host");
   u.port = find_scheme(u.scheme)->port;
   if (!port.empty()) {
     const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), u.port);
     if (error != std::errc() || end != port.data() + port.size() || u.port == 0)
-      refuse(text, "the port is no number up to 65535");
+      refuse_url(text, "the port is no number up to 65535");
   }
 }
 
@@ -216,11 +216,11 @@ target_parts split_target(std::string_view target) noexcept {
 url url::parse(std::string_view text) {
   const std::size_t colon = text.find("://");
   if (colon == text.npos)
-    refuse(text, "it does not begin with http:// or the like");
+    refuse_url(text, "it does not begin with http:// or the like");
   url u;
   u.scheme = lowered(text.substr(0, colon));
   if (!find_scheme(u.scheme))
-    refuse(text, "its scheme is none of http, https, ws, wss");
+    refuse_url(text, "its scheme is none of http, https, ws, wss");
   const std::string clean = cleaned(text.substr(colon + 3));
   const std::size_t end = std::min(clean.find_first_of("/?#"), clean.size());
   try {
@@ -228,7 +228,7 @@ url url::parse(std::string_view text) {
   } catch (const url_error& e) {
     if (std::string_view(e.what()).find("is no URL") != std::string_view::npos)
       throw;
-    refuse(text, e.what());
+    refuse_url(text, e.what());
   }
   read_path(u, std::string_view(clean).substr(end));
   return u;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "websocket_deflate.hpp"
 
+#include "text.hpp"
+
 #include <zlib.h>
 
 #include <algorithm>
@@ -12,21 +14,6 @@ namespace troupe::http {
 
 namespace {
 
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos)
-    return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
-
-/// Cuts off what stands before `mark`.
-std::string_view cut(std::string_view& rest, char mark) {
-  const auto at = rest.find(mark);
-  const auto part = rest.substr(0, at);
-  rest = at == std::string_view::npos ? std::string_view() : rest.substr(at + 1);
-  return trimmed(part);
-}
-
 struct parameters {
   bool server_no_takeover = false, client_no_takeover = false;
   int server_bits = 0, client_bits = 0; // 0: not given; -1: without a value
@@ -34,12 +21,13 @@ struct parameters {
 
 /// Of "permessage-deflate; a; b=c"; nothing if it is something else, or makes no sense.
 std::optional<parameters> read_parameters(std::string_view text) {
-  if (cut(text, ';') != "permessage-deflate")
+  if (trimmed(cut(text, ';')) != "permessage-deflate")
     return std::nullopt;
   parameters p;
   while (!text.empty()) {
     auto value = cut(text, ';');
-    const auto name = cut(value, '=');
+    const auto name = trimmed(cut(value, '='));
+    value = trimmed(value);
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
       value = value.substr(1, value.size() - 2);
     if (name == "server_no_context_takeover" && value.empty() && !p.server_no_takeover) {

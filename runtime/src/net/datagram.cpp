@@ -73,8 +73,6 @@ private:
   std::span<const std::byte> data_;
 };
 
-constexpr const char* kind = "socket";
-
 int fd_of(const socket_owner& s, const char* what) {
   if (s.fd() < 0)
     throw_net_error(EBADF, what, "a datagram socket");
@@ -123,7 +121,7 @@ socket_owner unbound(const char* what, int family, const std::string& name) {
 } // namespace
 
 task<datagram> datagram_socket::receive(std::span<std::byte> into) {
-  const socket_ptr s = usable(socket_, direction::read, "receive", kind);
+  const socket_ptr s = usable(socket_, direction::read, "receive", "socket");
   receive_op op(*s, into);
   co_await op;
   if (op.error())
@@ -132,7 +130,7 @@ task<datagram> datagram_socket::receive(std::span<std::byte> into) {
 }
 
 task<> datagram_socket::send_to(const socket_address& to, std::span<const std::byte> data) {
-  const socket_ptr s = usable(socket_, direction::write, "send_to", kind);
+  const socket_ptr s = usable(socket_, direction::write, "send_to", "socket");
   const socket_address where = to;
   send_op op(*s, &where, data);
   co_await op;
@@ -145,7 +143,7 @@ task<> datagram_socket::send_to(const socket_address& to, std::string_view text)
 }
 
 task<> datagram_socket::send(std::span<const std::byte> data) {
-  const socket_ptr s = usable(socket_, direction::write, "send", kind);
+  const socket_ptr s = usable(socket_, direction::write, "send", "socket");
   send_op op(*s, nullptr, data);
   co_await op;
   if (op.error())

@@ -115,8 +115,6 @@ private:
   std::size_t offset_ = 0; // into the first part
 };
 
-constexpr const char* kind = "stream";
-
 /// Closes `fd` even if there is no loop.
 socket_ptr adopted(int fd, std::string name) {
   owned_fd owned(fd);
@@ -129,7 +127,7 @@ descriptor_stream::descriptor_stream(int fd, std::string name)
   : socket_(*adopted(fd, std::move(name))) {}
 
 task<std::size_t> descriptor_stream::read_some(std::span<std::byte> into) {
-  const socket_ptr s = usable(socket_, direction::read, "read_some", kind);
+  const socket_ptr s = usable(socket_, direction::read, "read_some", "stream");
   if (into.empty())
     throw usage_error("troupe: read_some: there must be room for a byte");
   read_op op(*s, into);
@@ -140,7 +138,7 @@ task<std::size_t> descriptor_stream::read_some(std::span<std::byte> into) {
 }
 
 task<> descriptor_stream::write_all(std::span<const std::byte> data) {
-  const socket_ptr s = usable(socket_, direction::write, "write_all", kind);
+  const socket_ptr s = usable(socket_, direction::write, "write_all", "stream");
   write_op op(*s, {&data, 1});
   co_await op;
   if (op.error())
@@ -148,7 +146,7 @@ task<> descriptor_stream::write_all(std::span<const std::byte> data) {
 }
 
 task<> descriptor_stream::write_all(parts data) {
-  const socket_ptr s = usable(socket_, direction::write, "write_all", kind);
+  const socket_ptr s = usable(socket_, direction::write, "write_all", "stream");
   write_op op(*s, data);
   co_await op;
   if (op.error())
@@ -156,7 +154,7 @@ task<> descriptor_stream::write_all(parts data) {
 }
 
 task<> descriptor_stream::send_eof() {
-  const socket_ptr s = usable(socket_, direction::write, "send_eof", kind);
+  const socket_ptr s = usable(socket_, direction::write, "send_eof", "stream");
   if (s->kind() == descriptor_kind::pipe)
     s->close();
   else if (sys::shutdown_writing(s->fd()) != 0 && errno != ENOTCONN)

@@ -259,7 +259,7 @@ struct channel_rule {
   task<> (*holds)(const maker& make);
 };
 
-constexpr channel_rule rules[] = {
+constexpr channel_rule channel_rules[] = {
   {"what is sent is received, in order", order_is_kept},
   {"it holds as many as it says, and then the sender waits", capacity_is_kept},
   {"trying does not wait", trying_does_not_wait},
@@ -275,7 +275,7 @@ constexpr channel_rule rules[] = {
 } // namespace
 
 task<> check_adapted_channel(channel_maker make) {
-  for (const channel_rule& rule : rules) {
+  for (const channel_rule& rule : channel_rules) {
     const auto body = [&]() -> task<> { co_await rule.holds(make); };
     co_await check_rule("check_channel", rule.says, std::chrono::seconds(10), body);
   }

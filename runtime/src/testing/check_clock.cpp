@@ -132,7 +132,7 @@ struct clock_rule {
   task<> (*holds)();
 };
 
-constexpr clock_rule rules[] = {
+constexpr clock_rule clock_rules[] = {
   {"time does not run backwards", time_runs_forwards},
   {"time is one on all loops", time_is_one_on_all_loops},
   {"a sleep is not early", sleeps_are_not_early},
@@ -145,7 +145,7 @@ constexpr clock_rule rules[] = {
 } // namespace
 
 task<> check_clock() {
-  for (const clock_rule& rule : rules)
+  for (const clock_rule& rule : clock_rules)
     co_await check_rule("check_clock", rule.says, 10s, rule.holds);
 }
 

@@ -316,7 +316,7 @@ task<> statistics_count(stream_ends& e, const options&) {
   require(e.one->statistics().bytes_written == 12'345, "statistics() forgets when it is closed");
 }
 
-constexpr stream_rule rules[] = {
+constexpr stream_rule one_way_rules[] = {
   {"all that is written is read, in order", all_arrives_in_order},
   {"several parts are written as if they were one", parts_arrive_as_one},
   {"a read gives what is there and does not wait for more", read_gives_what_is_there},
@@ -348,7 +348,7 @@ constexpr stream_rule rules[] = {
 } // namespace
 
 task<> check_one_way_stream(stream_maker make, check_stream_options options) {
-  co_await check_stream_rules("check_one_way_stream", rules, make, options);
+  co_await check_stream_rules("check_one_way_stream", one_way_rules, make, options);
 }
 
 task<> check_one_way_stream(stream_maker make) {
