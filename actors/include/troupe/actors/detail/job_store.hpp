@@ -24,10 +24,15 @@ namespace troupe::pools {
 template <class Job, class Result>
 struct pool_job {
   pool_job(Job&& j, const job_options& o, semaphore::permit r)
-    : job(std::move(j)), priority(o.priority),
-      deadline(o.limit > time_point::max() - current_time() ? time_point::max()
-                                                            : current_time() + o.limit),
+    : job(std::move(j)), priority(o.priority), deadline(deadline_after(o.limit)),
       room(std::move(r)) {}
+
+  static time_point deadline_after(duration limit) noexcept {
+    if (limit == duration::max())
+      return time_point::max();
+    const time_point now = current_time();
+    return limit > time_point::max() - now ? time_point::max() : now + limit;
+  }
 
   Job job;
   int priority;

@@ -37,7 +37,7 @@ public:
     });
   }
 
-  task<Result> run_job(Job& job, job_options options) {
+  task<Result> run_job(Job job, job_options options) {
     auto room = co_await room_.acquire();
     entry& e = add(std::move(job), options, std::move(room));
     e.wanted = true;
@@ -49,7 +49,13 @@ public:
       co_return *std::move(e.value);
   }
 
-  task<> submit(Job& job, job_options options) {
+  task<Result> run_limited(Job job, job_options options) {
+    co_return co_await fail_after(
+      options.limit, [&]() { return run_job(std::move(job), options); },
+      "a job of '" + options_.name + "'");
+  }
+
+  task<> submit(Job job, job_options options) {
     auto room = co_await room_.acquire();
     add(std::move(job), options, std::move(room));
   }
@@ -201,7 +207,8 @@ private:
 
   /// Gives false if the worker is lost, and leaves the job with it.
   task<bool> perform(worker& w, entry& e) {
-    if (e.deadline <= current_time()) {
+    const bool limited = e.deadline != time_point::max();
+    if (limited && e.deadline <= current_time()) {
       static_cast<void>(jobs_.finish(e, false, nullptr));
       co_return true;
     }
@@ -210,13 +217,17 @@ private:
     bool returned = false;
     std::exception_ptr error;
     try {
-      co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
-        e.scope = &s;
-        if (e.deadline != time_point::max())
-          s.deadline(e.deadline);
+      if (!limited && !e.wanted) { // nothing ends it before its time but the worker's end
         co_await call(w, e);
         returned = true;
-      });
+      } else
+        co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
+          e.scope = &s;
+          if (limited)
+            s.deadline(e.deadline);
+          co_await call(w, e);
+          returned = true;
+        });
     } catch (...) {
       error = std::current_exception();
     }
@@ -230,17 +241,17 @@ private:
   }
 
   task<> call(worker& w, entry& e) {
-    if (!options_.spread) {
-      co_await call_here(function_, e);
-      co_return;
-    }
+    return options_.spread ? call_on(w.loop, e) : call_here(function_, e);
+  }
+
+  task<> call_on(unsigned loop, entry& e) {
     co_await with_nursery([&](nursery& n) -> task<> {
-      n.start_on(w.loop, named("job", &call_here), function_, std::ref(e));
+      n.start_on(loop, named("job", &call_here), std::cref(function_), std::ref(e));
       co_return;
     });
   }
 
-  static task<> call_here(function fn, entry& e) {
+  static task<> call_here(const function& fn, entry& e) {
     if constexpr (std::is_void_v<Result>) {
       co_await fn(e.job);
       e.value.emplace();
@@ -311,16 +322,13 @@ namespace troupe {
 
 template <class Job, class Result>
 task<Result> worker_pool<Job, Result>::run(Job job, job_options options) {
-  if (options.limit == duration::max())
-    co_return co_await core_.run_job(job, options);
-  co_return co_await fail_after(
-    options.limit, [&]() { return core_.run_job(job, options); },
-    "a job of '" + core_.options().name + "'");
+  return options.limit == duration::max() ? core_.run_job(std::move(job), options)
+                                          : core_.run_limited(std::move(job), options);
 }
 
 template <class Job, class Result>
 task<> worker_pool<Job, Result>::submit(Job job, job_options options) {
-  co_await core_.submit(job, options);
+  return core_.submit(std::move(job), options);
 }
 
 template <class Job, class Result>
