@@ -205,6 +205,61 @@ def supervision_tree():
     assert "does not run" not in text
 
 
+def picture(path):
+    """What a demo has drawn: the names of its tracks by group, and what is on them by both."""
+    with open(path, encoding="utf-8") as f:
+        events = json.load(f)["traceEvents"]
+    groups = {e["pid"]: e["args"]["name"] for e in events if e["name"] == "process_name"}
+    rows = {e["tid"]: (groups[e["pid"]], e["args"]["name"]) for e in events
+            if e["name"] == "thread_name"}
+    drawn = [e for e in events if e["ph"] != "M"]
+    assert [e["ts"] for e in drawn] == sorted(e["ts"] for e in drawn)
+    on = {}
+    for e in drawn:
+        on.setdefault(rows[e["tid"]], []).append(e)
+    return on
+
+
+def supervision_faults():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "hour.json")
+        text = output("supervision_faults", 1, path)
+        on = picture(path)
+    in_order(text, "00:00:00.000  ", "has started", "has failed", "has started again", "01:00:00.000  closed: ",
+             "steps, hash ")
+    for why in ("out of paper", "burnt", "cut a finger"):
+        assert why in text, text
+    said = re.findall(r"^(\d\d:\d\d:\d\d\.\d\d\d)  ", text, re.M)
+    assert len(said) > 20 and said == sorted(said), said
+    assert text == output("supervision_faults", 1), "the same seed, another hour"
+    assert text != output("supervision_faults", 2), "another seed, the same hour"
+    assert len([e for e in on["loop 0", "till"] if "#" in e["name"]]) > 1, "the till had one life"
+    assert any("out of paper" in e["name"] or "till" in e["name"] for e in on["simulation", "faults"])
+
+
+def chat_day():
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "day.json")
+        text = output("chat_day", 1, 30, path)
+        on = picture(path)
+    lines, people = map(int, re.match(r"(\d+) lines were said by (\d+) people", text).groups())
+    assert people == 30 and lines > 1000, text
+    partitions, resets, again = map(int, re.search(
+        r"(\d+) partitions, (\d+) resets, (\d+) attempts to connect again", text).groups())
+    assert partitions > 20 and resets > 10 and again > 10, text
+    assert "86400 s have taken " in text and "times as fast as life" in text, text
+    tracks = [row for group, row in on if group == "people"]
+    assert len(tracks) == 30 and "ann" in tracks, tracks
+    assert sum(e["name"].startswith("line ") for row in tracks for e in on["people", row]) == lines
+    assert any("cut off" in e["name"] for e in on["network", "faults"])
+    assert max(e["args"]["value"] for e in on["network", "people online"]) > 10
+    a_day = 24 * 3600 * 1e6
+    assert all(0 <= e["ts"] <= a_day for es in on.values() for e in es)
+    steps = lambda said: re.search(r"\d+ steps, hash .*", said)[0]
+    assert steps(text) == steps(output("chat_day", 1, 30)), "the same seed, another day"
+    assert steps(text) != steps(output("chat_day", 2, 30)), "another seed, the same day"
+
+
 def unused_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

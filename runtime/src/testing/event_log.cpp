@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "event_log.hpp"
 
+#include "task_tracks.hpp"
+
 #include <troupe/detail/task_extras.hpp>
 
 #include <algorithm>
 #include <cstring>
 #include <iomanip>
+#include <new>
 #include <sstream>
 
 namespace troupe::testing::internal {
@@ -28,6 +31,13 @@ std::uint32_t number_of(const task_block* t) noexcept {
 }
 
 } // namespace
+
+event_log::event_log(std::size_t kept, trace* record)
+  : kept_(kept), tracks_(record ? std::make_unique<task_tracks>(*record) : nullptr) {
+  entries_.reserve(kept);
+}
+
+event_log::~event_log() = default;
 
 void event_log::fold(std::uint64_t word) noexcept {
   hash_ = (hash_ ^ word) * 0x9e3779b97f4a7c15U;
@@ -124,6 +134,8 @@ void event_log::end(const step& s) noexcept {
   fold(static_cast<std::uint64_t>(e.then));
   if (e.then == fate::waits)
     fold(copy(t.waiting_for() ? t.waiting_for()->waits_for() : "nothing", e.text));
+  if (tracks_)
+    draw(e);
 }
 
 void event_log::note(time_point at, std::string_view what) noexcept {
@@ -132,6 +144,30 @@ void event_log::note(time_point at, std::string_view what) noexcept {
   e.step = steps_;
   e.time = at.time_since_epoch();
   fold(copy(what, e.text));
+  if (!tracks_)
+    return;
+  try {
+    tracks_->note(std::string(what), at);
+  } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): a gap in the picture
+  }
+}
+
+/// What has become of a task.
+void event_log::draw(const entry& e) noexcept {
+  try {
+    const time_point at(e.time);
+    if (e.first)
+      tracks_->begin(e.number, e.loop, task_of(e), at);
+    switch (e.then) {
+    case fate::waits: return tracks_->waits(e.number, e.text.data(), at);
+    case fate::gives_way:
+    case fate::is_cancelled: return tracks_->runs(e.number, at);
+    case fate::ended:
+    case fate::was_cancelled:
+    case fate::failed: return tracks_->end(e.number, text_of(e), at);
+    }
+  } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): a gap in the picture
+  }
 }
 
 // -- for people -------------------------------------------------------------------------
@@ -148,6 +184,10 @@ const char* event_log::text_of(const entry& e) noexcept {
   return "";
 }
 
+std::string event_log::task_of(const entry& e) {
+  return e.name[0] ? std::string(e.name.data()) : troupe::detail::short_name(e.function);
+}
+
 void event_log::write(std::ostream& out, const entry& e) {
   out << std::setw(6) << e.step << ' ' << std::fixed << std::setprecision(6) << std::setw(12)
       << std::chrono::duration<double>(e.time).count() << " s  ";
@@ -159,8 +199,7 @@ void event_log::write(std::ostream& out, const entry& e) {
     out << "a thread: its job";
   else
     out << "loop " << e.loop << ": ";
-  std::string task =
-    e.name[0] ? std::string(e.name.data()) : troupe::detail::short_name(e.function);
+  std::string task = task_of(e);
   if (e.number != 0)
     task += '#' + std::to_string(e.number);
   switch (e.kind) {

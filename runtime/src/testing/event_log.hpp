@@ -8,11 +8,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
-namespace troupe::testing::internal {
+namespace troupe::testing {
+
+class trace;
+
+namespace internal {
+
+class task_tracks;
 
 /// What a step of a simulation runs.
 enum class step_kind : std::uint8_t { task, callback, message, timer, job };
@@ -21,7 +28,11 @@ enum class step_kind : std::uint8_t { task, callback, message, timer, job };
 /// holds no address and nothing that a second run of the same program would not have.
 class event_log {
 public:
-  explicit event_log(std::size_t kept) : kept_(kept) { entries_.reserve(kept); }
+  /// `record`, if there is one, gets a picture of it.
+  event_log(std::size_t kept, trace* record);
+  event_log(const event_log&) = delete;
+  event_log& operator=(const event_log&) = delete;
+  ~event_log();
 
   struct step {
     step_kind kind{};
@@ -67,6 +78,8 @@ private:
   };
 
   static void write(std::ostream& out, const entry& e);
+  static std::string task_of(const entry& e);
+  void draw(const entry& e) noexcept;
   entry& next() noexcept;
   static fate fate_of(const troupe::detail::task_block& t) noexcept;
   static const char* text_of(const entry& e) noexcept;
@@ -82,6 +95,9 @@ private:
   std::uint64_t steps_ = 0;
   std::uint64_t hash_ = 0xcbf29ce484222325U;
   std::uint32_t tasks_ = 0;
+  std::unique_ptr<task_tracks> tracks_; // null: no picture
 };
 
-} // namespace troupe::testing::internal
+} // namespace internal
+
+} // namespace troupe::testing

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <sstream>
+#include <utility>
 
 namespace troupe::testing {
 
@@ -147,6 +148,17 @@ void count_decisions(const simulated_program& program, explore_options& options)
   o.expected = std::max<std::size_t>(program(options.first_seed, once).choices.size(), 1);
 }
 
+/// Runs what was found once more, for the picture.
+void draw(const exploration& e, const simulated_program& program, simulation_options options,
+          trace* record) {
+  if (!record || !e.failure)
+    return;
+  const replay r = replay::parse(e.replay);
+  options = r.apply(std::move(options));
+  options.record = record;
+  static_cast<void>(program(r.seed, options));
+}
+
 simulation_report lost(std::uint64_t seed, const std::string& why) {
   simulation_report r;
   r.seed = seed;
@@ -160,9 +172,12 @@ exploration internal::explore(const simulated_program& program, std::uint64_t ru
                               const explore_options& given) {
   refuse_in_task("explore");
   explore_options options = given;
+  trace* const record = std::exchange(options.simulation.record, nullptr);
   count_decisions(program, options);
-  if (const auto again = replay::of_environment())
+  if (const auto again = replay::of_environment()) {
+    options.simulation.record = record;
     return run_again(*again, program, options.simulation);
+  }
   const search_result s = search(program, runs, options);
   exploration e;
   e.runs = s.failing ? *s.failing - options.first_seed + 1 : runs;
@@ -181,6 +196,7 @@ exploration internal::explore(const simulated_program& program, std::uint64_t ru
     return e;
   }
   found(e, program, options, std::move(again));
+  draw(e, program, options.simulation, record);
   return e;
 }
 
@@ -193,12 +209,14 @@ exploration internal::explore_all(const simulated_program& program,
   simulation_options now = options.simulation;
   now.order = schedule::in_turn;
   now.choices.clear();
+  now.record = nullptr;
   while (e.runs < options.max_runs) {
     simulation_report r = program(options.seed, now);
     ++e.runs;
     if (r.failed()) {
       e.replay = replay{r.seed, r.choices, r.hash}.text();
       e.failure = std::move(r);
+      draw(e, program, options.simulation, options.simulation.record);
       return e;
     }
     // the next one, depth first: the last decision that can be taken otherwise

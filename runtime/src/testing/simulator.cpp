@@ -29,7 +29,7 @@ constexpr std::size_t kinds = 3; // of the sources of one loop
 } // namespace
 
 simulator::simulator(std::uint64_t seed, const simulation_options& options)
-  : options_(options), seed_(seed), order_(seed, options), log_(options.log_size),
+  : options_(options), seed_(seed), order_(seed, options), log_(options.log_size, options.record),
     faults_(
       options.faults, seed + 2, [this](const std::string& what) { log_.note(now_, what); },
       [this] { return simulation::current() == this; }),

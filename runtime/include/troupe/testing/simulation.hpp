@@ -18,6 +18,8 @@
 
 namespace troupe::testing {
 
+class trace;
+
 /// Who decides what comes next where a real run could go on in several ways.
 enum class schedule {
   in_turn,    ///< no chance: each loop goes on for as long as it has something to do
@@ -56,6 +58,7 @@ struct simulation_options {
   std::vector<fault> faults;                            ///< see faults.hpp
   troupe::detail::configure_actors_fn configure_actors; ///< as in `run_options`
   troupe::detail::network* network = nullptr;           ///< see network.hpp
+  trace* record = nullptr; ///< a picture of one run, see trace.hpp; `explore`: of what it has found
 };
 
 /// What has come of a simulation.

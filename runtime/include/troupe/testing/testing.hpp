@@ -22,5 +22,6 @@
 #include <troupe/testing/simulated_disk.hpp>
 #include <troupe/testing/simulation.hpp>
 #include <troupe/testing/test_failure.hpp>
+#include <troupe/testing/trace.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
