@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/chat/postgres_history.hpp>
 #include <troupe/postgres/connection.hpp>
+#include <troupe/time.hpp>
 
 #include <algorithm>
 #include <optional>
@@ -58,7 +59,7 @@ task<> postgres_history::append(std::vector<history_line> lines) {
     append_element(texts, l.text);
   }
   if (lines.empty())
-    co_return;
+    co_return co_await checkpoint();
   for (std::string* array : {&rooms, &ids, &nicks, &texts})
     *array += '}';
   std::string why;

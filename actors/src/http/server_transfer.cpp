@@ -333,6 +333,8 @@ task<> server_connection::write_body(std::span<const std::byte> data) {
     throw usage_error("a response of " + std::to_string(*length_) + " bytes was given more");
   if (body_forbidden())
     data = {};
+  if (data.empty() && out_.empty()) // also for a handler that never stops to answer a HEAD
+    co_return co_await checkpoint();
   if (chunked_out_ && !body_forbidden())
     co_await write_chunk(data, false);
   else

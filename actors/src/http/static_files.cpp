@@ -3,7 +3,9 @@
 #include "head_lines.hpp"
 #include "text.hpp"
 
+#include <troupe/cancel_scope.hpp>
 #include <troupe/http/static_files.hpp>
+#include <troupe/time.hpp>
 
 #include <algorithm>
 #include <cerrno>
@@ -154,6 +156,8 @@ task<> static_files::operator()(request& rq, response& rs) const {
   std::string path(rq.param(from->options.parameter));
   if (!acceptable(path, from->options.hidden))
     throw http_error(404);
+  if (is_cancelled()) // what is in memory is served without a wait
+    co_await checkpoint();
   const bool as_directory = path.empty() || path.ends_with('/');
   if (as_directory) {
     if (from->options.index.empty())

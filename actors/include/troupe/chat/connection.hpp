@@ -25,7 +25,8 @@ public:
     std::string text = {};
   };
 
-  /// The next line; one that is too long was passed over. A checkpoint. Throws `net_error`.
+  /// The next line; one that is too long was passed over. A checkpoint, unless a
+  /// line is there already. Throws `net_error`.
   [[nodiscard]] virtual task<input_line> read() = 0;
 
   /// Adds an event to what `flush` writes. Not a checkpoint.
@@ -34,10 +35,11 @@ public:
   /// How many bytes wait for `flush`.
   [[nodiscard]] virtual std::size_t pending() const = 0;
 
-  /// Writes what was added. A checkpoint. Throws `net_error`.
+  /// Writes what was added. A checkpoint, unless that is nothing. Throws `net_error`.
   [[nodiscard]] virtual task<> flush() = 0;
 
-  /// Says that nothing follows, and closes. A checkpoint. Throws no `net_error`.
+  /// Says that nothing follows, and closes. A checkpoint if it has to wait. Throws no
+  /// `net_error`.
   [[nodiscard]] virtual task<> close() = 0;
 
   /// Closes at once: `read` and `flush` fail.

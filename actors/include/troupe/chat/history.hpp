@@ -48,7 +48,8 @@ public:
   [[nodiscard]] virtual task<std::vector<history_line>> recent(std::string room,
                                                                std::size_t count) = 0;
 
-  /// Lets go of what is open; the next call opens it again. A checkpoint. Throws nothing.
+  /// Lets go of what is open; the next call opens it again. A checkpoint if it has to wait.
+  /// Throws nothing.
   [[nodiscard]] virtual task<> close() = 0;
 
   /// For messages: "SQLite chat.db".

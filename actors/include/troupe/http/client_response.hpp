@@ -56,8 +56,8 @@ public:
   [[nodiscard]] bool finished() const noexcept;
 
   /// Waits for a part of the body, at most `into.size()` bytes; 0 at its end. A checkpoint,
-  /// unless a part is there already; cancelled, it has read nothing. Throws `usage_error` if
-  /// `into` is empty.
+  /// unless a part or the end is there already; cancelled, it has read nothing. Throws
+  /// `usage_error` if `into` is empty.
   [[nodiscard]] task<std::size_t> read_some(std::span<std::byte> into);
 
   /// What is left of the body. Throws `body_too_large` if that is more than `at_most` bytes. A

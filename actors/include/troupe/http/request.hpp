@@ -51,12 +51,14 @@ public:
   /// Waits for a part of the body and gives its size; 0 at the end. A client that waits for
   /// "100 Continue" is told so.
   ///
-  /// A checkpoint; cancelled, nothing is lost. Throws `http_error`: 413 if the body is larger
+  /// A checkpoint, unless a part or the end is there already; cancelled, nothing is lost. Throws
+  /// `http_error`: 413 if the body is larger
   /// than allowed, 408 if it does not come in time, 400 if it is badly written or ends in the
   /// middle; and what the stream throws. A handler lets that pass.
   [[nodiscard]] task<std::size_t> read_some(std::span<std::byte> into);
 
-  /// All of the body that is left. A checkpoint; throws as `read_some`; cancelled, what was
+  /// All of the body that is left. A checkpoint, unless it is there already; throws as
+  /// `read_some`; cancelled, what was
   /// read is lost.
   [[nodiscard]] task<std::string> read_all();
 

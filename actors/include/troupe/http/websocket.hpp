@@ -155,7 +155,7 @@ public:
   /// closes the stream. What still comes is dropped; another task that receives gets nothing.
   /// Throws no `net_error`, whatever goes wrong on the way; `usage_error` for a code that is
   /// not to be sent, and for a reason that is longer than 123 bytes or no UTF-8. Idempotent. A
-  /// checkpoint.
+  /// checkpoint, unless it is closed already.
   [[nodiscard]] task<> close(std::uint16_t code = close_code::normal, std::string_view reason = {});
 
   /// Cuts the connection off. Idempotent.
