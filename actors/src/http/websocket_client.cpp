@@ -6,6 +6,7 @@
 #include <troupe/http/url.hpp>
 #include <troupe/http/websocket_handshake.hpp>
 #include <troupe/tcp.hpp>
+#include <troupe/thread.hpp>
 #include <troupe/tls.hpp>
 
 #include <algorithm>
@@ -90,9 +91,10 @@ task<websocket> open_to(url to, websocket_client_options options) {
   std::unique_ptr<stream> transport =
     std::make_unique<tcp_stream>(co_await open_tcp_stream(to.host, to.port, options.connect));
   if (to.secure()) {
-    tls_client_context context = options.tls ? *options.tls : tls_client_context();
+    if (!options.tls)
+      options.tls = co_await to_thread([]() { return tls_client_context(); }); // reads the disk
     transport = std::make_unique<tls_stream>(
-      co_await tls_connect(std::move(transport), to.host, std::move(context)));
+      co_await tls_connect(std::move(transport), to.host, *options.tls));
   }
   co_return co_await connect_over(std::move(transport), std::move(to), std::move(options));
 }
