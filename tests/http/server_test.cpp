@@ -40,6 +40,43 @@ BOOST_AUTO_TEST_CASE(handler_answers) {
   BOOST_TEST(s.log[0] == "GET / 200");
 }
 
+BOOST_AUTO_TEST_CASE(status_that_is_none_is_a_mistake_of_the_handler) {
+  for (const int status : {101, 102, 199, 600, 999, 1000, 0, -5})
+    for (const std::string how : {"sets", "streams", "catches", "throws"}) {
+      served s([&](http::request&, http::response& rs) -> task<> {
+        if (how == "throws")
+          throw http::http_error(status);
+        rs.status = status;
+        rs.body = "never seen";
+        if (how == "streams")
+          co_await rs.write("more");
+        if (how == "catches")
+          BOOST_CHECK_THROW(co_await rs.write("more"), usage_error);
+      });
+      const std::string got = s.talk(get + get); // and goes on
+      BOOST_TEST_CONTEXT(status << " " << how) {
+        BOOST_TEST(first_line(got) == "HTTP/1.1 500 Internal Server Error");
+        BOOST_TEST(got.find("HTTP/1.1 500", 1) != got.npos);
+        BOOST_TEST(got.find("never") == got.npos);
+        BOOST_REQUIRE(s.failures.size() == 2U);
+        if (how != "throws")
+          BOOST_TEST(s.failures[0]
+                     == "the handler of GET / has set the status " + std::to_string(status)
+                          + ": that of a response is from 200 to 599");
+        BOOST_REQUIRE(s.log.size() == 2U);
+        BOOST_TEST(s.log[0] == "GET / 500");
+      }
+    }
+  for (const int status : {200, 299, 404, 418, 599}) {
+    served s([&](http::request&, http::response& rs) -> task<> {
+      rs.status = status;
+      co_return;
+    });
+    BOOST_TEST(first_line(s.talk(get)).substr(9, 3) == std::to_string(status));
+    BOOST_TEST(s.failures.empty());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(connection_is_kept_and_requests_are_pipelined) {
   served s(mirror);
   const std::string got =

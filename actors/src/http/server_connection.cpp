@@ -27,6 +27,9 @@ message_limits limits_of(const server_options& options) {
   return {options.head_limit, options.target_limit, options.header_limit};
 }
 
+/// What ends an exchange: 1xx do not, and what is beyond 599 nobody understands.
+bool is_final(int status) noexcept { return status >= 200 && status <= 599; }
+
 /// Whether the other side is gone, which is nobody's mistake.
 bool is_leaving(const std::exception_ptr& error) noexcept {
   try {
@@ -254,14 +257,23 @@ void server_connection::answer_with(const http_error& why) {
   response_.body += '\n';
 }
 
+void server_connection::check_status(int status) const {
+  if (!is_final(status))
+    throw usage_error("the handler of " + request_.method + " " + request_.target
+                      + " has set the status " + std::to_string(status)
+                      + ": that of a response is from 200 to 599");
+}
+
 task<> server_connection::answer_request() {
   std::optional<http_error> error;
   std::exception_ptr failure; // that nobody has planned
   try {
     co_await answer_(request_, response_);
+    if (!response_.started_)
+      check_status(response_.status);
   } catch (const http_error& e) {
     error = e;
-    if (e.status() >= 500)
+    if (e.status() >= 500 || !is_final(e.status()))
       failure = std::current_exception();
   } catch (...) {
     failure = std::current_exception();
@@ -283,6 +295,8 @@ task<> server_connection::answer_request() {
     cut_off();
     co_return;
   }
+  if (error && !is_final(error->status()))
+    error.emplace(500);
   if (error)
     answer_with(*error);
   co_await end_response();

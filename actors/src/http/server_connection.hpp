@@ -47,6 +47,7 @@ private:
   task<bool> wait_for_request();
   task<> answer_request();
   task<> refuse_request(const http_error& why);
+  void check_status(int status) const;
   void answer_with(const http_error& why);
   task<> end_response();
   task<> write_whole();

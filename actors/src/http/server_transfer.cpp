@@ -218,8 +218,7 @@ task<> server_connection::send(std::string_view head, std::span<const std::byte>
 }
 
 bool server_connection::body_forbidden() const noexcept {
-  return request_.method == "HEAD" || response_.status == 204 || response_.status == 304
-         || response_.status / 100 == 1;
+  return request_.method == "HEAD" || response_.status == 204 || response_.status == 304;
 }
 
 /// Whether what the handler has left of the request's body is worth reading.
@@ -262,7 +261,7 @@ void server_connection::append_response_head(std::optional<std::uint64_t> length
     append_date(out_);
   if (!has_server && !options_.name.empty())
     out_.append("Server: ").append(options_.name).append("\r\n");
-  const bool may_have_body = response_.status >= 200 && response_.status != 204;
+  const bool may_have_body = response_.status != 204;
   if (!has_type && may_have_body && response_.status != 304 && length.value_or(1) != 0)
     out_.append("Content-Type: text/plain; charset=utf-8\r\n");
   if (length && may_have_body && (response_.status != 304 || *length != 0)) {
@@ -312,6 +311,7 @@ task<> server_connection::write_body(std::span<const std::byte> data) {
   out_.clear();
   std::string first;
   if (!response_.started_) {
+    check_status(response_.status);
     if (const auto said = response_.headers.get("Content-Length")) {
       std::uint64_t n = 0;
       const auto [end, error] = std::from_chars(said->data(), said->data() + said->size(), n);

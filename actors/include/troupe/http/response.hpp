@@ -29,7 +29,8 @@ class server_connection;
 ///
 /// The server adds `Content-Length`, `Date` and `Connection`, and "text/plain; charset=utf-8"
 /// where there is a body without a `Content-Type`. No body is sent where there must be none:
-/// to HEAD, with 204 and 304.
+/// to HEAD, with 204 and 304. A status that is not from 200 to 599 is a mistake of the handler
+/// (`usage_error`), which the client hears of as 500.
 class response : public response_head {
 public:
   response(const response&) = delete;
@@ -42,7 +43,8 @@ public:
   ///
   /// A checkpoint; cancelled in the middle, the connection is cut off. Throws `http_error`
   /// (408) if the client takes nothing for too long, `usage_error` if it is more than
-  /// `Content-Length` says, and what the stream throws. A handler lets that pass.
+  /// `Content-Length` says or the status is none, and what the stream throws. A handler lets that
+  /// pass.
   [[nodiscard]] task<> write(std::span<const std::byte> data);
   [[nodiscard]] task<> write(std::string_view text) {
     return write(std::as_bytes(std::span(text)));
