@@ -250,6 +250,66 @@ BOOST_AUTO_TEST_CASE(one_that_is_too_old_is_replaced) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(goodbye_is_said_to_good_ones_and_only_the_end_waits_for_it) {
+  shop s;
+  run_virtually([&]() -> task<> {
+    connection_pool_options options;
+    options.max = 3;
+    options.max_age = 1min;
+    auto functions = functions_of(s);
+    std::vector<int> said;
+    duration takes = 10min; // longer than it may
+    functions.close = [&](wire& w) -> task<> {
+      said.push_back(w.number());
+      co_await sleep_for(takes);
+      throw std::runtime_error("nobody hears of it");
+    };
+    const auto three = [](connection_pool<wire>& pool) -> task<> {
+      auto a = co_await pool.borrow();
+      auto b = co_await pool.borrow();
+      auto c = co_await pool.borrow();
+    };
+    time_point end;
+    co_await with_connection_pool(options, functions, [&](connection_pool<wire>& pool) -> task<> {
+      {
+        auto one = co_await pool.borrow();
+        one.discard(); // nobody knows what state it is in
+      }
+      BOOST_TEST(s.open == 0);
+      co_await three(pool);
+      co_await sleep_for(1min + 100ms);
+      std::sort(said.begin(), said.end());
+      BOOST_TEST((said == std::vector{2, 3, 4}));
+      BOOST_TEST(s.open == 3); // they are at it
+      const auto before = current_time();
+      co_await three(pool);
+      BOOST_TEST((current_time() - before < 100ms));
+      BOOST_TEST(s.open == 6);
+      co_await sleep_for(1s);
+      BOOST_TEST(s.open == 3);
+      takes = 1ms; // and throws
+      said.clear();
+      end = current_time();
+    });
+    BOOST_TEST(said.size() == 3u);
+    BOOST_TEST((current_time() - end == 1ms)); // all at once
+    BOOST_TEST(s.open == 0);
+
+    takes = 10min;
+    said.clear();
+    const auto before = current_time();
+    co_await move_on_after(30s, [&]() -> task<> {
+      co_await with_connection_pool(options, functions, [&](connection_pool<wire>& pool) -> task<> {
+        co_await three(pool);
+        co_await sleep_forever();
+      });
+    });
+    BOOST_TEST(said.size() == 3u); // also when it is cancelled
+    BOOST_TEST((current_time() - before == 31s));
+  });
+  BOOST_TEST(s.open == 0);
+}
+
 BOOST_AUTO_TEST_CASE(who_cannot_open_one_is_told_and_the_next_one_tries_again) {
   shop s;
   run_virtually([&]() -> task<> {

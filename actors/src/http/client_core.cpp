@@ -197,6 +197,7 @@ task<> core::keep_host(core& self, std::shared_ptr<host> h) {
   connection_functions<std::unique_ptr<connection>> functions;
   functions.open = [&]() { return self.open(h->at); };
   functions.check = [](std::unique_ptr<connection>& c) { return c->is_quiet(); };
+  functions.close = [](std::unique_ptr<connection>& c) { return c->transport().send_eof(); };
   co_await with_connection_pool(options, functions, [&](pool& connections) -> task<> {
     struct known_while_it_runs {
       host& h;

@@ -11,6 +11,7 @@ connection_functions<connection> pooled(std::string where) {
     co_return r.text() == "PONG";
   };
   functions.usable = [](connection& c) { return c.usable(); };
+  functions.close = [](connection& c) { return c.over().send_eof(); }; // of TLS, to be heard
   return functions;
 }
 

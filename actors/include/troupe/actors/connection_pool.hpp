@@ -31,6 +31,7 @@ struct connection_pool_options {
   duration check_every = std::chrono::seconds(30); ///< and while it is idle
   duration open_limit = std::chrono::seconds(30);  ///< opening one may take so long
   duration check_limit = std::chrono::seconds(5);  ///< and a check; then it is not good
+  duration close_limit = std::chrono::seconds(1);  ///< and a goodbye; then it is cut off
   connection_limit* shared = nullptr;              ///< a bound for this and other pools together
 };
 
@@ -134,6 +135,10 @@ struct connection_functions {
   /// The same as far as it is known without waiting: asked each time before one is lent, and when
   /// it comes back, however that is. Must not throw.
   std::function<bool(T&)> usable = {};
+  /// Says goodbye to one that was good and idle when it is closed: it is old, or was idle for too
+  /// long, or the pool ends. Nobody waits for it but the end of the pool, and it does not count as
+  /// a connection any more. What it throws is dropped.
+  std::function<task<>(T&)> close = {};
 };
 
 /// Runs `body(pool)`, a coroutine, with a pool; when it ends, all connections are closed. Gives the

@@ -3,7 +3,9 @@
 
 #include <troupe/actors/connection_pool.hpp>
 #include <troupe/actors/detail/body_value.hpp>
+#include <troupe/actors/detail/goodbyes.hpp>
 #include <troupe/awaited_function.hpp>
+#include <troupe/cleanup.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/nursery.hpp>
@@ -42,11 +44,9 @@ public:
 
   template <class Body>
   task<> run(Body& body) {
-    const nursery_options named_as{.name = options_.name};
-    co_await with_nursery(named_as, [&](nursery& n) -> task<> {
-      n.start_service(named(options_.name + " keeper", [this]() { return keep(); }));
-      co_await body();
-    });
+    co_await with_cleanup([&]() { return run_open(body); },
+                          [this]() { return goodbyes_.say_to_all(std::move(idle_)); },
+                          duration::max()); // goodbyes have their limit
   }
 
   task<lease<T>> borrow() {
@@ -85,7 +85,7 @@ public:
       return;
     }
     if (!is_young(*one)) {
-      one.reset();
+      goodbyes_.say(std::move(one));
       missing();
       return;
     }
@@ -119,6 +119,16 @@ private:
     std::size_t& n_;
   };
 
+  template <class Body>
+  task<> run_open(Body& body) {
+    const nursery_options named_as{.name = options_.name};
+    co_await with_nursery(named_as, [&](nursery& n) -> task<> {
+      const auto open = goodbyes_.open(n);
+      n.start_service(named(options_.name + " keeper", [this]() { return keep(); }));
+      co_await body();
+    });
+  }
+
   [[nodiscard]] bool try_right(connection_right& right, purpose what) {
     right.own = permits_.try_acquire();
     return right.own && try_acquire_shared(right.shared, what);
@@ -134,6 +144,8 @@ private:
         ++counted_.reused;
         co_return one;
       }
+      if (!is_young(*one))
+        goodbyes_.say(std::move(one));
       one.reset();
       if (idle_.empty())
         break;
@@ -271,9 +283,10 @@ private:
     const time_point now = current_time(); // a rough one could be short of a timer's
     for (auto c = idle_.begin(); c != idle_.end();)
       if (!is_young(**c, now)
-          || (now - (*c)->last_used >= options_.idle_limit && all() > options_.min))
+          || (now - (*c)->last_used >= options_.idle_limit && all() > options_.min)) {
+        goodbyes_.say(std::move(*c));
         c = idle_.erase(c);
-      else
+      } else
         ++c;
   }
 
@@ -304,6 +317,8 @@ private:
         good = co_await passes_check(*one);
       if (good && is_young(*one))
         idle_.push_back(std::move(one));
+      else if (!is_young(*one))
+        goodbyes_.say(std::move(one));
     }
   }
 
@@ -314,6 +329,7 @@ private:
     return idle_.front()->last_used;
   }
   void close_oldest_idle() noexcept override {
+    goodbyes_.say(std::move(idle_.front()));
     idle_.erase(idle_.begin());
     missing(); // of the minimum, perhaps
   }
@@ -328,6 +344,7 @@ private:
   std::vector<holder> idle_; // the one that was used last is the last
   semaphore permits_;
   std::optional<event> work_;
+  goodbyes<T> goodbyes_{functions_.close, options_.close_limit};
   std::uint64_t generation_ = 0;
   connection_pool_statistics counted_{};
 };
