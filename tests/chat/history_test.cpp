@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "house.hpp"
+#include "stores.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <troupe/chat/sqlite_history.hpp>
@@ -30,17 +31,19 @@ public:
   void run(const char* sql) {
     BOOST_REQUIRE(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == 0);
   }
+  int number(const char* sql) {
+    int n = -1;
+    const auto take = [](void* into, int, char** row, char**) {
+      *static_cast<int*>(into) = std::stoi(row[0]);
+      return 0;
+    };
+    BOOST_REQUIRE(sqlite3_exec(db_, sql, take, &n, nullptr) == 0);
+    return n;
+  }
 
 private:
   sqlite3* db_ = nullptr;
 };
-
-std::vector<history_line> some_lines(int from, int to, const std::string& room = "lobby") {
-  std::vector<history_line> lines;
-  for (int i = from; i < to; ++i)
-    lines.push_back({room, i, "ann", "line " + std::to_string(i) + std::string(100, '.')});
-  return lines;
-}
 
 task<> check_store(chat::history_store& store) {
   BOOST_TEST((co_await store.recent("lobby", 10)).empty());
@@ -75,6 +78,46 @@ TROUPE_TEST_CASE(sqlite_keeps_lines_over_a_restart) {
   }
   chat::sqlite_history store((here / "chat.db").string());
   BOOST_TEST((co_await store.recent("lobby", 100) == some_lines(1, 8)));
+}
+
+BOOST_AUTO_TEST_CASE(memory_keeps_seven_lines_of_a_room) {
+  testing::run_virtually([]() -> task<> {
+    chat::memory_history store(7);
+    co_await check_seven_lines(store);
+  });
+}
+
+TROUPE_TEST_CASE(sqlite_keeps_seven_lines_of_a_room) {
+  const temporary_directory here;
+  const std::string file = here / "chat.db";
+  {
+    const auto store = chat::open_history(file, 7);
+    co_await check_seven_lines(*store);
+  }
+  BOOST_TEST(stranger(file).number("SELECT count(*) FROM chat_lines") == 9);
+  chat::sqlite_history fewer(file, {.per_room = 3}); // of what is there
+  BOOST_TEST((co_await fewer.recent("lobby", 100) == some_lines(18, 21)));
+  co_await fewer.append(some_lines(21, 22));
+  BOOST_TEST((co_await fewer.recent("lobby", 100) == some_lines(19, 22)));
+  BOOST_TEST(stranger(file).number("SELECT count(*) FROM chat_lines WHERE room = 'lobby'") == 3);
+}
+
+TROUPE_TEST_CASE(sqlite_with_a_limit_does_not_grow) {
+  const temporary_directory here;
+  const std::string file = here / "chat.db";
+  chat::sqlite_history store(file, {.per_room = 200});
+  int most = 0, pages = 0;
+  for (int i = 0; i < 3000; i += 10) {
+    co_await store.append(some_lines(i, i + 10));
+    stranger looks(file);
+    most = std::max(most, looks.number("SELECT count(*) FROM chat_lines"));
+    if (i == 500)
+      pages = looks.number("PRAGMA page_count");
+    if (i > 500)
+      BOOST_REQUIRE(looks.number("PRAGMA page_count") <= pages + 1);
+  }
+  BOOST_TEST(most <= 220);
+  BOOST_TEST((co_await store.recent("lobby", 1000) == some_lines(2800, 3000)));
 }
 
 TROUPE_TEST_CASE(sqlite_says_what_is_wrong_and_recovers) {

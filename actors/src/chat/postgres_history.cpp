@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "room_limit.hpp"
+
 #include <troupe/chat/postgres_history.hpp>
 #include <troupe/postgres/connection.hpp>
 #include <troupe/time.hpp>
@@ -26,6 +28,8 @@ void append_element(std::string& array, std::string_view text) {
 } // namespace
 
 struct postgres_history::link {
+  explicit link(std::size_t per_room) noexcept : limit(per_room) {}
+
   /// A connection that can be used, and the table. A checkpoint.
   task<postgres::connection*> open(std::string where) {
     if (!connection || !connection->usable()) {
@@ -40,13 +44,28 @@ struct postgres_history::link {
     co_return &*connection;
   }
 
+  /// Deletes what is older than the last lines of the rooms that something was added to.
+  task<> cut() {
+    std::string rooms;
+    for (const std::string& room : limit.rooms())
+      append_element(rooms, room);
+    rooms += '}';
+    static_cast<void>(co_await connection->query(
+      "DELETE FROM chat_lines l USING (SELECT room, (SELECT id FROM chat_lines WHERE room = r.room"
+      " ORDER BY id DESC OFFSET $2::bigint LIMIT 1) AS id FROM unnest($1::text[]) AS r (room)"
+      " OFFSET 0) last WHERE l.room = last.room AND l.id <= last.id",
+      rooms, limit.lines()));
+    limit.done();
+  }
+
   mutex turns; // one call at a time
+  room_limit limit;
   std::optional<postgres::connection> connection;
 };
 
-postgres_history::postgres_history(std::string where)
-  : where_(std::move(where)), writing_(std::make_unique<link>()),
-    reading_(std::make_unique<link>()) {}
+postgres_history::postgres_history(std::string where, std::size_t per_room)
+  : where_(std::move(where)), writing_(std::make_unique<link>(per_room)),
+    reading_(std::make_unique<link>(per_room)) {}
 
 postgres_history::~postgres_history() = default;
 
@@ -70,6 +89,8 @@ task<> postgres_history::append(std::vector<history_line> lines) {
                                          "$2::bigint[], $3::text[], $4::text[])"
                                          " ON CONFLICT DO NOTHING",
                                          rooms, ids, nicks, texts));
+    if (writing_->limit.add(lines))
+      co_await writing_->cut();
   } catch (const std::exception& e) {
     why = e.what();
   }
@@ -85,7 +106,7 @@ task<std::vector<history_line>> postgres_history::recent(std::string room, std::
     postgres::connection* db = co_await reading_->open(where_);
     const postgres::result rows = co_await db->query(
       "SELECT id, nick, text FROM chat_lines WHERE room = $1 ORDER BY id DESC LIMIT $2::bigint",
-      room, count);
+      room, reading_->limit.seen(count));
     for (const postgres::row row : rows)
       lines.push_back(
         {room, row[0].get<std::int64_t>(), row[1].get<std::string>(), row[2].get<std::string>()});

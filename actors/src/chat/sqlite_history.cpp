@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "room_limit.hpp"
+
 #include <troupe/chat/sqlite_history.hpp>
 #include <troupe/thread.hpp>
 
@@ -23,13 +25,14 @@ using statement = std::unique_ptr<sqlite3_stmt, finalize>;
 class sqlite_history::database {
 public:
   database(std::string path, const sqlite_options& options)
-    : path_(std::move(path)), options_(options) {}
+    : path_(std::move(path)), options_(options), limit_(options.per_room) {}
   database(const database&) = delete;
   database& operator=(const database&) = delete;
   ~database() { close(); }
 
   void append(const std::vector<history_line>& lines) {
     guarded("write to", [&] {
+      const bool cut = limit_.add(lines);
       run("BEGIN IMMEDIATE");
       for (const history_line& l : lines) {
         bind(insert_.get(), 1, l.room);
@@ -38,7 +41,15 @@ public:
         bind(insert_.get(), 4, l.text);
         step(insert_.get());
       }
+      if (cut)
+        for (const std::string& room : limit_.rooms()) {
+          bind(delete_.get(), 1, room);
+          check(sqlite3_bind_int64(delete_.get(), 2, static_cast<sqlite3_int64>(limit_.lines())));
+          step(delete_.get());
+        }
       run("COMMIT");
+      if (cut)
+        limit_.done();
     });
   }
 
@@ -47,7 +58,7 @@ public:
     guarded("read", [&] {
       lines.clear();
       bind(select_.get(), 1, room);
-      check(sqlite3_bind_int64(select_.get(), 2, static_cast<sqlite3_int64>(count)));
+      check(sqlite3_bind_int64(select_.get(), 2, static_cast<sqlite3_int64>(limit_.seen(count))));
       while (sqlite3_step(select_.get()) == SQLITE_ROW)
         lines.push_back({room, sqlite3_column_int64(select_.get(), 0), text(1), text(2)});
       check(sqlite3_reset(select_.get())); // what step has said, too
@@ -59,6 +70,7 @@ public:
   void close() noexcept {
     insert_.reset();
     select_.reset();
+    delete_.reset();
     sqlite3_close(std::exchange(connection_, nullptr));
   }
 
@@ -106,6 +118,8 @@ private:
     prepare(insert_, "INSERT OR IGNORE INTO chat_lines (room, id, nick, text) VALUES (?, ?, ?, ?)");
     prepare(select_,
             "SELECT id, nick, text FROM chat_lines WHERE room = ? ORDER BY id DESC LIMIT ?");
+    prepare(delete_, "DELETE FROM chat_lines WHERE room = ?1 AND id <= (SELECT id FROM chat_lines"
+                     " WHERE room = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)");
   }
 
   void run(const std::string& sql) {
@@ -146,6 +160,8 @@ private:
   sqlite3* connection_ = nullptr;
   statement insert_;
   statement select_;
+  statement delete_;
+  room_limit limit_;
 };
 
 sqlite_history::sqlite_history(std::string path, const sqlite_options& options)

@@ -17,7 +17,7 @@ enum class event_kind : std::uint8_t {
   entered,   ///< the client is in `room` now; the line of history before it are `old`; `names` are
              ///< its members
   line,      ///< `nick` has said `text` in `room`
-  whisper,   ///< `nick` has said `text` to `to` alone
+  whisper,   ///< `nick` has said `text` to `to` alone; it is kept nowhere
   joined,    ///< `nick` is in `room` now
   left,      ///< `nick` is not any more; `text` may say why
   members,   ///< `names` are in `room`

@@ -29,7 +29,8 @@ public:
   using std::runtime_error::runtime_error;
 };
 
-/// Where the lines of a chat are kept. A service calls it from one loop, one `append` at a time,
+/// Where the lines of a chat are kept, those that are said in rooms: what is said to one alone is
+/// kept nowhere, as on IRC. A service calls it from one loop, one `append` at a time,
 /// and tries again when one has failed: a store finds its way back by itself (opens anew,
 /// connects anew) when it is called again.
 class history_store {
@@ -74,8 +75,9 @@ private:
 };
 
 /// The store at `where`: "postgresql://..." or "postgres://..." is a database, all else a file of
-/// SQLite's. Throws `history_error` if this library was built without PostgreSQL. Not a checkpoint:
-/// nothing is opened yet.
-[[nodiscard]] std::unique_ptr<history_store> open_history(const std::string& where);
+/// SQLite's. It keeps the last `per_room` lines of each room; 0: all. Throws `history_error` if
+/// this library was built without PostgreSQL. Not a checkpoint: nothing is opened yet.
+[[nodiscard]] std::unique_ptr<history_store> open_history(const std::string& where,
+                                                          std::size_t per_room = 0);
 
 } // namespace troupe::chat

@@ -17,8 +17,10 @@ namespace troupe::chat {
 /// there. For one loop.
 class postgres_history final : public history_store {
 public:
-  /// `where`: "postgresql://user:password@host/database", or as libpq takes it.
-  explicit postgres_history(std::string where);
+  /// `where`: "postgresql://user:password@host/database", or as libpq takes it. `per_room`: lines
+  /// that are kept of each room, the last ones; 0: all. Older ones are deleted, not at once: a
+  /// tenth more may be in the table.
+  explicit postgres_history(std::string where, std::size_t per_room = 0);
   ~postgres_history() override;
 
   [[nodiscard]] task<> append(std::vector<history_line> lines) override;
