@@ -5,8 +5,6 @@
 #include <troupe/cleanup.hpp>
 #include <troupe/time.hpp>
 
-#include <caf/exit_reason.hpp>
-
 #include <stdexcept>
 #include <utility>
 
