@@ -1,29 +1,24 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What troupe is made of, in many orders, while tasks fail, are cancelled and stall. Each is
-// tried with so many seeds as TROUPE_EXPLORE_RUNS says, else some hundred. What was found is listed
-// in docs/explored.md.
+// What troupe is made of, in many orders, while tasks fail, are cancelled and stall.
 #include <troupe/actors/connection_pool.hpp>
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/actors/worker_pool.hpp>
-#include <troupe/testing/explore.hpp>
-#include <troupe/testing/network.hpp>
 #include <troupe/troupe.hpp>
+
+#include "support/explored.hpp"
 
 #include <boost/test/unit_test.hpp>
 
 #include <array>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
-#include <map>
 #include <optional>
-#include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
-using namespace troupe;
-using namespace troupe::testing;
+using namespace troupe_test;
 using namespace std::chrono_literals;
 
 namespace explored {
@@ -37,50 +32,6 @@ struct twice {
 TROUPE_MESSAGES(explored_messages, 61100, explored::twice)
 
 namespace {
-
-void demand(bool holds, const std::string& what) {
-  if (!holds)
-    throw std::logic_error(what);
-}
-
-/// What a plan throws: nothing else may fail.
-struct by_plan : std::runtime_error {
-  by_plan() : std::runtime_error("by plan") {}
-};
-
-std::chrono::milliseconds some_time() { return std::chrono::milliseconds(random_bits() % 8); }
-
-std::uint64_t number_of_runs() {
-  const char* const wanted = std::getenv("TROUPE_EXPLORE_RUNS");
-  return wanted ? std::stoull(wanted) : 200;
-}
-
-/// Explores `program` by both schedules, with these faults.
-void explore_with(const std::function<task<>()>& program, std::vector<fault> faults,
-                  std::vector<invariant> invariants = {}, simulated_network* network = nullptr) {
-  explore_options o;
-  o.simulation.loops = 3;
-  o.simulation.shuffle_ready = true;
-  o.simulation.faults = std::move(faults);
-  o.simulation.invariants = std::move(invariants);
-  o.simulation.network = network;
-  for (const schedule order : {schedule::random, schedule::priorities}) {
-    o.simulation.order = order;
-    const exploration e = explore(program, number_of_runs(), o);
-    BOOST_TEST(!e.failure.has_value(), e.text());
-    BOOST_TEST(e.runs == number_of_runs());
-  }
-}
-
-fault fail(const char* tasks, double chance) {
-  return fails(tasks, when::sometimes(chance), by_plan());
-}
-fault cancel(const char* tasks, double chance) {
-  return is_cancelled_at(tasks, when::sometimes(chance));
-}
-fault stall(const char* tasks, double chance) {
-  return stalls(tasks, when::sometimes(chance), 5ms);
-}
 
 /// A tree of nurseries on all loops, in which any may fail: none outlives its parent.
 task<> grow(int depth, int& alive) {
@@ -228,6 +179,26 @@ task<> supervised(strategy how) {
     demand(n == 0, "a child has outlived its supervisor");
 }
 
+/// Whoever hears first of a soft stop: what ends because of it is not started again.
+task<> stopped_softly() {
+  int lives = 0;
+  co_await with_nursery([&](nursery& n) -> task<> {
+    n.start_soon([&]() -> task<> {
+      supervisor_options options;
+      options.intensity = 0;
+      options.on_event = [](const supervisor_event&) {};
+      const std::vector<child_spec> children{{.name = "polite", .start = [&]() -> task<> {
+                                                ++lives;
+                                                co_await stopping();
+                                              }}};
+      co_await supervise(options, children);
+    });
+    co_await sleep_for(1ms);
+    n.stop(1s);
+  });
+  demand(lives == 1, "started again");
+}
+
 /// Each job is done or has failed, whatever becomes of the workers.
 task<> working(bool spread) {
   int done = 0;
@@ -336,57 +307,6 @@ task<> lending() {
   demand(open == 0, "a connection is open");
 }
 
-/// Connects again for as long as it takes; an answer belongs to its question.
-task<> reconnecting(simulated_network& net) {
-  co_await with_nursery([&](nursery& n) -> task<> {
-    n.start_service([&]() -> task<> {
-      co_await net.on("server", []() -> task<> {
-        serve_options options;
-        options.on_failure = [](const std::exception_ptr&, std::string_view) {};
-        co_await serve_tcp(
-          [](tcp_stream& peer) -> task<> {
-            buffered_reader in(peer);
-            while (const auto line = co_await in.read_line())
-              co_await peer.write_all(*line + "\n");
-          },
-          7, options);
-      });
-    });
-    n.start_service([&]() -> task<> {
-      for (;;) {
-        co_await sleep_for(some_time() * 10);
-        if (random_bits() % 2 == 0)
-          net.reset("client", "server");
-        else {
-          net.partition("client", "server");
-          co_await sleep_for(some_time() * 100);
-          net.heal();
-        }
-      }
-    });
-    co_await net.on("client", []() -> task<> {
-      int answered = 0;
-      retry_policy policy;
-      policy.attempts = 1000;
-      co_await stay_connected(
-        policy, [] { return open_tcp_stream("server", 7); },
-        [&](tcp_stream& s) -> task<> {
-          buffered_reader in(s);
-          while (answered != 20) {
-            const std::string question = std::to_string(answered);
-            co_await s.write_all(question + "\n");
-            const auto answer = co_await fail_after(1s, [&] { return in.read_line(); });
-            if (!answer)
-              throw end_of_stream("read from", s.peer(), "the server has gone");
-            demand(*answer == question, "the answer to another question");
-            ++answered;
-            co_await sleep_for(some_time());
-          }
-        });
-    });
-  });
-}
-
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(explored_parts)
@@ -410,6 +330,10 @@ BOOST_AUTO_TEST_CASE(p16_supervisors) {
                  {fail("kid*", 0.05), cancel("kid*", 0.05), stall("kid*", 0.1)});
 }
 
+BOOST_AUTO_TEST_CASE(supervisors_that_are_stopped_softly) {
+  explore_with(stopped_softly, {stall("stop of a supervisor", 0.1)});
+}
+
 BOOST_AUTO_TEST_CASE(worker_pools) {
   explore_with([] { return working(false); },
                {cancel("jobs worker", 0.05), stall("jobs worker", 0.1)});
@@ -423,13 +347,6 @@ BOOST_AUTO_TEST_CASE(worker_pools_on_all_loops) {
 BOOST_AUTO_TEST_CASE(p17_connection_pools) {
   explore_with(lending, {fail("user", 0.05), cancel("user", 0.1), stall("user", 0.1)},
                {{"never more than there may be", [] { return !holds || (*holds)(); }}});
-}
-
-BOOST_AUTO_TEST_CASE(reconnection_on_a_bad_network) {
-  simulated_network net({.seed = 0});
-  net.add_host("server");
-  net.add_host("client");
-  explore_with([&net] { return reconnecting(net); }, {}, {}, &net);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -5,6 +5,7 @@
 #include <troupe/actors/connection_pool.hpp>
 #include <troupe/actors/echo.hpp>
 #include <troupe/actors/testing/check_pool.hpp>
+#include <troupe/actors/testing/check_supervisor.hpp>
 #include <troupe/testing/memory_stream.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -57,6 +58,23 @@ BOOST_AUTO_TEST_CASE(p04_p05_check_pool) {
            co_await with_connection_pool(options, functions, body);
          };
          co_await testing::check_pool(run);
+       };
+       return t;
+     }},
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p04_p05_check_supervisor) {
+  run_trials({
+    {"check_supervisor", true,
+     [] {
+       trial t;
+       t.now = []() -> task<> {
+         const testing::supervisor_runner run = [](const supervisor_options& options,
+                                                   testing::supervisor_body body) -> task<> {
+           co_await with_supervisor(options, body);
+         };
+         co_await testing::check_supervisor(run);
        };
        return t;
      }},

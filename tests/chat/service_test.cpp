@@ -20,6 +20,29 @@ std::string text_of(const std::vector<std::string>& lines) {
 
 BOOST_AUTO_TEST_SUITE(chat_service)
 
+BOOST_AUTO_TEST_CASE(a_room_that_is_opened_again_shows_what_was_not_written_yet) {
+  house h;
+  auto store = std::make_unique<frail_history>();
+  store->delay = 1s;
+  h.open(std::move(store), [](chat::service&) -> task<> {
+    {
+      guest ann = co_await guest::join("ann");
+      co_await ann.say("/join den");
+      co_await ann.hear("* you are in den");
+      co_await ann.say("one");
+      co_await sleep_for(10ms);
+    } // the connection is closed, and so is the room
+    co_await sleep_for(10ms);
+    guest bob = co_await guest::join("bob");
+    co_await bob.say("/join den");
+    co_await bob.hear("* you are in den");
+    BOOST_TEST(bob.talk().empty());
+    co_await bob.say("two");
+    co_await bob.hear("bob: two");
+    BOOST_TEST(text_of(bob.talk()) == "ann: one\nbob: two\n");
+  });
+}
+
 BOOST_AUTO_TEST_CASE(people_talk_in_rooms) {
   house h;
   h.open(memory(), [](chat::service& chat) -> task<> {

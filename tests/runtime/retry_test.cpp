@@ -130,6 +130,12 @@ BOOST_AUTO_TEST_CASE(what_is_transient) {
   BOOST_TEST(is(refused()));
   BOOST_TEST(is(timeout_error("late")));
   BOOST_TEST(is(incomplete_read_error("x", "", 3)));
+  const auto both = [](auto one, auto other) {
+    return exception_group(
+      {{std::make_exception_ptr(one), "reader"}, {std::make_exception_ptr(other), "writer"}});
+  };
+  BOOST_TEST(is(both(refused(), timeout_error("late"))));
+  BOOST_TEST(!is(both(refused(), usage_error("x"))));
   BOOST_TEST(!is(std::runtime_error("x")));
   BOOST_TEST(!is(usage_error("x")));
   BOOST_TEST(!is(net_error(std::make_error_code(std::errc::permission_denied), "x", "y")));

@@ -217,6 +217,12 @@ BOOST_AUTO_TEST_CASE(a_test_that_hangs_shows_its_tasks_and_aborts) {
   says(result.text, "stuck_worker");
 }
 
+BOOST_AUTO_TEST_CASE(a_test_that_hangs_in_a_deadlock_names_the_circle) {
+  const auto result = hang("deadlocks");
+  BOOST_TEST(result.status.signal() == SIGABRT);
+  says(result.text, "the last for the first:\n  left, for a mutex\n  right, for a mutex\n");
+}
+
 BOOST_AUTO_TEST_CASE(a_test_that_spins_is_ended_too) {
   const auto result = hang("spins");
   BOOST_TEST(result.status.signal() == SIGABRT);

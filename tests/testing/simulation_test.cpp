@@ -209,7 +209,7 @@ BOOST_AUTO_TEST_CASE(deadlock_names_the_tasks_that_wait_for_each_other) {
     });
   });
   BOOST_TEST(contains(locks.why(), "the last for the first:\n  left, for a mutex\n"
-                                   "  right, for a mutex\nThe tasks"));
+                                   "  right, for a mutex\n"));
   const auto mailboxes = simulate(1, []() -> task<> {
     co_await with_nursery([&](nursery& n) -> task<> {
       event begin;
@@ -227,7 +227,7 @@ BOOST_AUTO_TEST_CASE(deadlock_names_the_tasks_that_wait_for_each_other) {
     });
   });
   BOOST_TEST(contains(mailboxes.why(), "the last for the first:\n  ping, for an answer\n"
-                                       "  pong, for an answer\nThe tasks"));
+                                       "  pong, for an answer\n"));
   const auto parent = simulate(1, []() -> task<> {
     mutex m;
     co_await with_nursery([&](nursery& n) -> task<> {
@@ -240,7 +240,7 @@ BOOST_AUTO_TEST_CASE(deadlock_names_the_tasks_that_wait_for_each_other) {
       n.cancel();
     });
   });
-  BOOST_TEST(contains(parent.why(), ", for children\n  child, for a mutex\nThe tasks"));
+  BOOST_TEST(contains(parent.why(), ", for children\n  child, for a mutex\n"));
 }
 
 BOOST_AUTO_TEST_CASE(program_without_an_end_is_reported) {

@@ -186,7 +186,10 @@ task<> supervisor::core::stop(child& c) {
 /// Does what is to be done now.
 task<> supervisor::core::catch_up() {
   while (!shut_down_) {
-    if (!ended_.empty())
+    if (is_stopping()) // children may have heard of it, and ended, before the task that waits for
+                       // it
+      shut_down_ = true;
+    else if (!ended_.empty())
       co_await handle_end(*ended_.front());
     else if (!due_.empty() && due_.begin()->first.first <= current_time())
       co_await start_again(*due_.begin()->second);

@@ -56,8 +56,9 @@ private:
   }
 
   task<> start(std::string name) {
-    const child_spec spec{.name = name,
-                          .start = [this, name](mailbox& in) { return run_room(in, core_, name); }};
+    // nothing of this: a room may begin when the hub has just crashed
+    const child_spec spec{
+      .name = name, .start = [&c = core_, name](mailbox& in) { return run_room(in, c, name); }};
     co_await rooms_.start_child(spec);
   }
 

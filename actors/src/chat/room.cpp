@@ -10,7 +10,9 @@
 #include <caf/message.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <exception>
+#include <set>
 #include <utility>
 
 namespace troupe::chat {
@@ -69,6 +71,7 @@ private:
     if (state().loaded || current_time() < load_again_)
       co_return;
     load_again_ = current_time() + core_.options.retry_after;
+    std::vector<history_line> unwritten = core_.scribe.waiting_in(name_); // before `past` is read
     std::vector<history_line> past;
     std::string why;
     try {
@@ -89,23 +92,46 @@ private:
         past.push_back(std::move(l));
     state().recent.assign(std::make_move_iterator(past.begin()),
                           std::make_move_iterator(past.end()));
-    trim();
     if (!state().recent.empty())
       state().last_id = std::max(state().last_id, state().recent.back().id);
+    co_await take_up(std::move(unwritten));
+    trim();
+  }
+
+  /// What was said when the room was open before, and is not in the history yet: it is shown
+  /// when it is, as it would have been. All that is known already is left out.
+  task<> take_up(std::vector<history_line> unwritten) {
+    std::set<std::int64_t> known;
+    for (const history_line& l : state().recent)
+      known.insert(l.id);
+    for (const room_state::waiting_line& w : state().waiting)
+      known.insert(w.line.id);
+    for (history_line& l : unwritten)
+      if (known.insert(l.id).second) {
+        state().last_id = std::max(state().last_id, l.id);
+        state().waiting.push_back({std::move(l), {}});
+      }
+    std::sort(state().waiting.begin(), state().waiting.end(),
+              [](const room_state::waiting_line& a, const room_state::waiting_line& b) {
+                return a.line.id < b.line.id;
+              });
+    if (core_.scribe.trouble())
+      co_await release_all();
   }
 
   task<> add(const join& m) {
     co_await load();
-    for (const history_line& l : state().recent)
-      send(m.client, event{.what = event_kind::line,
-                           .room = l.room,
-                           .nick = l.nick,
-                           .text = l.text,
-                           .id = l.id,
-                           .kept = true,
-                           .old = true});
+    // one who asks again, because the room has crashed before it could answer, has heard the rest
     const bool is_new = !state().members.contains(m.client.address());
     if (is_new) {
+      for (const history_line& l : state().recent)
+        send(m.client, event{.what = event_kind::line,
+                             .room = l.room,
+                             .nick = l.nick,
+                             .text = l.text,
+                             .id = l.id,
+                             .kept = true,
+                             .old = true});
       monitor(m.client);
       state().members[m.client.address()] = {m.nick, m.client};
     }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -30,6 +31,14 @@ bool scribe::add(history_line line) {
   if (work_)
     work_->set();
   return !trouble_;
+}
+
+std::vector<history_line> scribe::waiting_in(const std::string& room) const {
+  std::vector<history_line> lines;
+  const auto is_of = [&room](const history_line& l) { return l.room == room; };
+  std::copy_if(batch_.begin(), batch_.end(), std::back_inserter(lines), is_of);
+  std::copy_if(waiting_.begin(), waiting_.end(), std::back_inserter(lines), is_of);
+  return lines;
 }
 
 task<> scribe::run() {

@@ -48,6 +48,9 @@ public:
   /// Writes until it is stopped or cancelled; then what is left, as far as that goes. A checkpoint.
   [[nodiscard]] task<> run();
 
+  /// The lines of a room that are not in the history yet, in order.
+  [[nodiscard]] std::vector<history_line> waiting_in(const std::string& room) const;
+
   [[nodiscard]] bool trouble() const noexcept { return trouble_; }
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size() + batch_.size(); }

@@ -122,6 +122,8 @@ private:
   }
 
   void hear(const event& e) {
+    if (!e.room.empty() && e.room != room_name_)
+      return; // from a room that it has left, which has crashed on that and not noticed yet
     peer_.add(e);
     if (saying_ && said_ && e.what == event_kind::line && !e.old && e.nick == nick_)
       said_->set(); // one line at a time: it is this one

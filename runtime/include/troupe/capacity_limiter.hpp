@@ -38,7 +38,7 @@ public:
   /// `usage_error` on another loop.
   [[nodiscard]] token try_acquire() {
     home_.check("a capacity_limiter");
-    return take() ? token(*this) : token();
+    return take(detail::current_task_block()) ? token(*this) : token();
   }
 
 private:
@@ -51,10 +51,11 @@ private:
     });
   }
   void wake_next() noexcept;
-  bool take() noexcept {
+  bool take(const detail::task_block* by) noexcept {
     if (borrowed_ >= total_)
       return false;
     ++borrowed_;
+    holder_.set(total_ == 1 ? by : nullptr);
     return true;
   }
 
@@ -65,7 +66,10 @@ private:
     token await_resume() const noexcept { return token(limiter_); }
     detail::home_loop& home() noexcept { return limiter_.home_; }
     detail::waiter_list& queue() noexcept { return limiter_.waiters_; }
-    [[nodiscard]] bool try_now() const noexcept { return limiter_.take(); }
+    [[nodiscard]] bool try_now() const noexcept { return limiter_.take(task()); }
+    [[nodiscard]] const detail::task_block* waits_for_task() const noexcept override {
+      return limiter_.holder_.get();
+    }
 
   private:
     capacity_limiter& limiter_;
@@ -75,6 +79,7 @@ private:
   detail::home_loop home_;
   std::size_t total_;
   std::size_t borrowed_ = 0;
+  detail::holder holder_; // of the only token
 };
 
 } // namespace troupe

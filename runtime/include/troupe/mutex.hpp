@@ -36,7 +36,7 @@ private:
   void give_back() noexcept {
     home_.at_home("a mutex", [this] {
       if (auto* w = waiters_.first()) {
-        holder_ = w->task();
+        holder_.set(w->task());
         w->wake(); // handed over: it stays locked
       } else {
         locked_ = false;
@@ -47,7 +47,7 @@ private:
     if (locked_)
       return false;
     locked_ = true;
-    holder_ = by;
+    holder_.set(by);
     return true;
   }
 
@@ -59,7 +59,7 @@ private:
     detail::waiter_list& queue() noexcept { return mutex_.waiters_; }
     [[nodiscard]] bool try_now() const noexcept { return mutex_.take(task()); }
     [[nodiscard]] const detail::task_block* waits_for_task() const noexcept override {
-      return mutex_.holder_;
+      return mutex_.holder_.get();
     }
 
   private:
@@ -69,7 +69,7 @@ private:
   detail::waiter_list waiters_;
   detail::home_loop home_;
   bool locked_ = false;
-  const detail::task_block* holder_ = nullptr; // the last one to lock it
+  detail::holder holder_; // the last one to lock it
 };
 
 } // namespace troupe

@@ -19,8 +19,9 @@ namespace troupe {
 
 /// Whether trying again may help: the other side was not there, did not answer, or has gone
 /// (`connection_refused`, `connection_reset`, `connection_aborted`, `connection_timeout`,
-/// `broken_pipe`, `end_of_stream`, `host_unreachable`, `name_not_found`, `timeout_error`).
-/// Not so for mistakes, wrong addresses, and certificates that are not trusted.
+/// `broken_pipe`, `end_of_stream`, `host_unreachable`, `name_not_found`, `timeout_error`), or
+/// several such together, as an `exception_group`. Not so for mistakes, wrong addresses,
+/// and certificates that are not trusted.
 [[nodiscard]] bool is_transient(const std::exception_ptr& error) noexcept;
 
 /// How often something is tried again, and after what time: a value.

@@ -61,7 +61,7 @@ public:
   /// `usage_error` on another loop.
   [[nodiscard]] permit try_acquire() {
     home_.check("a semaphore");
-    return take() ? permit(*this) : permit();
+    return take(detail::current_task_block()) ? permit(*this) : permit();
   }
 
   /// Adds a permit to those that there are, held ones included. Throws
@@ -74,18 +74,22 @@ private:
 
   void give_back() noexcept {
     home_.at_home("a semaphore", [this] {
-      if (auto* w = waiters_.first())
+      if (auto* w = waiters_.first()) {
+        taken(w->task());
         w->wake(); // handed over: the value does not change
-      else
+      } else {
         ++value_;
+      }
     });
   }
-  bool take() noexcept {
+  bool take(const detail::task_block* by) noexcept {
     if (value_ == 0)
       return false;
     --value_;
+    taken(by);
     return true;
   }
+  void taken(const detail::task_block* by) noexcept { holder_.set(permits_ == 1 ? by : nullptr); }
 
   class acquire_op final : public detail::waiting_op<acquire_op> {
   public:
@@ -93,7 +97,10 @@ private:
     permit await_resume() const noexcept { return permit(semaphore_); }
     detail::home_loop& home() noexcept { return semaphore_.home_; }
     detail::waiter_list& queue() noexcept { return semaphore_.waiters_; }
-    [[nodiscard]] bool try_now() const noexcept { return semaphore_.take(); }
+    [[nodiscard]] bool try_now() const noexcept { return semaphore_.take(task()); }
+    [[nodiscard]] const detail::task_block* waits_for_task() const noexcept override {
+      return semaphore_.holder_.get();
+    }
 
   private:
     semaphore& semaphore_;
@@ -104,6 +111,7 @@ private:
   std::size_t value_; // of the permits, how many nobody has
   std::size_t permits_;
   std::size_t max_;
+  detail::holder holder_; // of the only permit
 };
 
 } // namespace troupe

@@ -30,7 +30,8 @@ private:
     shared_mutex* mutex;
     void give_back() noexcept {
       mutex->home_.at_home("a shared_mutex", [m = mutex] {
-        --m->readers_;
+        if (--m->readers_ != 0)
+          m->holder_.set(nullptr); // who of them is left is not known
         m->admit();
       });
     }
@@ -52,7 +53,10 @@ private:
     detail::home_loop& home() noexcept { return mutex_.home_; }
     detail::waiter_list& queue() noexcept { return mutex_.waiters_; }
     [[nodiscard]] bool try_now() const noexcept {
-      return mutex_.waiters_.empty() && mutex_.enter(Write);
+      return mutex_.waiters_.empty() && mutex_.enter(Write, this->task());
+    }
+    [[nodiscard]] const detail::task_block* waits_for_task() const noexcept override {
+      return mutex_.holder_.get();
     }
     void leave() noexcept override {
       detail::waiter::leave();
@@ -75,20 +79,21 @@ public:
   [[nodiscard]] auto lock_shared() noexcept { return lock_op<false>(*this); }
 
 private:
-  bool enter(bool to_write) noexcept {
+  bool enter(bool to_write, const detail::task_block* by) noexcept {
     if (writing_ || (to_write && readers_ > 0))
       return false;
     if (to_write)
       writing_ = true;
     else
       ++readers_;
+    holder_.set(to_write || readers_ == 1 ? by : nullptr);
     return true;
   }
 
   void admit() noexcept {
     while (auto* first = waiters_.first()) {
       const bool to_write = dynamic_cast<lock_op<true>*>(first) != nullptr;
-      if (!enter(to_write))
+      if (!enter(to_write, first->task()))
         return;
       first->wake();
     }
@@ -98,6 +103,7 @@ private:
   detail::home_loop home_;
   std::size_t readers_ = 0;
   bool writing_ = false;
+  detail::holder holder_; // if there is only one
   writer_side writer_{this};
   reader_side reader_{this};
 };

@@ -121,7 +121,7 @@ void task_actor::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* /*f
   if (loop::current() == home_) {
     if (from_others_.load(std::memory_order_acquire))
       drain(); // what the same sender has sent from elsewhere comes first
-    if (!task_)
+    if (!task())
       return refuse(std::move(what));
     return arrive(std::move(what));
   }
@@ -160,7 +160,7 @@ void task_actor::drain() noexcept {
   while (in_order) {
     caf::mailbox_element_ptr e(in_order);
     in_order = static_cast<caf::mailbox_element*>(in_order->next);
-    if (task_)
+    if (task())
       arrive(std::move(e));
     else
       refuse(std::move(e));
@@ -221,10 +221,11 @@ void task_actor::arrive_faulty(caf::mailbox_element_ptr e) noexcept {
     } else {
       deliver(std::move(e));
     }
-    if (f.what != message_fault::fate::ends || !task_)
+    task_block* const t = task_.load(std::memory_order_relaxed);
+    if (f.what != message_fault::fate::ends || !t)
       return;
     exit_reason_ = caf::make_error(f.reason);
-    task_->cancel(cancel_cause::exit_message, "the fault plan says so");
+    t->cancel(cancel_cause::exit_message, "the fault plan says so");
   });
 }
 
@@ -292,7 +293,7 @@ void task_actor::exit_arrived(caf::mailbox_element_ptr e) noexcept {
   exit_reason_ = msg.reason;
   std::string text;
   if_memory_allows([&] { text = describe(msg.reason); });
-  task_->cancel(cancel_cause::exit_message, text);
+  task_.load(std::memory_order_relaxed)->cancel(cancel_cause::exit_message, text);
 }
 
 caf::mailbox_element_ptr task_actor::take(const letter_wait& w) noexcept {
@@ -335,7 +336,7 @@ void task_actor::refuse(caf::mailbox_element_ptr e) noexcept {
 }
 
 void task_actor::task_ended() noexcept {
-  task_block* const t = std::exchange(task_, nullptr);
+  task_block* const t = task_.exchange(nullptr, std::memory_order_relaxed);
   if (!t)
     return;
   caf::mailbox_element* newest = from_others_.exchange(closed(), std::memory_order_acq_rel);

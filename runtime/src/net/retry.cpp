@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/error.hpp>
+#include <troupe/exception_group.hpp>
 #include <troupe/net_error.hpp>
 #include <troupe/random.hpp>
 #include <troupe/retry.hpp>
@@ -21,6 +22,9 @@ bool is_transient(const std::exception_ptr& error) noexcept {
   } catch (const host_unreachable&) {
   } catch (const name_not_found&) {
   } catch (const timeout_error&) {
+  } catch (const exception_group& all) { // reader and writer see it together
+    return std::all_of(all.failures().begin(), all.failures().end(),
+                       [](const exception_group::failure& f) { return is_transient(f.error); });
   } catch (...) {
     return false;
   }

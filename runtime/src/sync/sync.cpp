@@ -56,10 +56,8 @@ void capacity_limiter::total(std::size_t tokens) {
 }
 
 void capacity_limiter::wake_next() noexcept {
-  while (borrowed_ < total_ && !waiters_.empty()) {
-    ++borrowed_;
+  while (!waiters_.empty() && take(waiters_.front().task()))
     waiters_.front().wake();
-  }
 }
 
 barrier::barrier(std::size_t parties) : parties_(parties) {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "wait_cycle.hpp"
+
 #include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/runtime.hpp>
 #include <troupe/detail/simulation.hpp>
@@ -11,9 +13,12 @@
 #include <chrono>
 #include <condition_variable>
 #include <iomanip>
+#include <iterator>
 #include <memory>
 #include <mutex>
 #include <sstream>
+#include <utility>
+#include <vector>
 
 namespace troupe {
 
@@ -67,15 +72,25 @@ void write_task(std::ostream& out, const task_block& t, unsigned depth, time_poi
   out << '\n';
 }
 
-std::string dump_loop(loop& l) {
+/// What there is on one loop.
+struct picture {
+  std::string text;
+  std::vector<waiting_task> waiting;
+};
+
+picture look_at(loop& l) {
+  picture seen;
   std::ostringstream out;
   const time_point now = l.now();
   out << "loop " << l.index() << '\n';
   l.roots().for_each([&](task_block& root) {
-    tree_access::for_each_from(
-      root, [&](task_block& t, unsigned depth) { write_task(out, t, depth, now); });
+    tree_access::for_each_from(root, [&](task_block& t, unsigned depth) {
+      write_task(out, t, depth, now);
+      add_if_waiting(t, seen.waiting);
+    });
   });
-  return out.str();
+  seen.text = out.str();
+  return seen;
 }
 
 /// Asks a loop for its part; shared, because the asker may give up first.
@@ -85,26 +100,27 @@ public:
 
   void run() noexcept override {
     const auto keep = std::move(self_);
-    std::string text;
+    picture seen;
     try {
-      text = dump_loop(loop_);
+      seen = look_at(loop_);
     } catch (...) { // NOLINT(bugprone-empty-catch): no memory, no dump
     }
     const std::lock_guard lock(mutex_);
-    text_ = std::move(text);
+    seen_ = std::move(seen);
     done_ = true;
     changed_.notify_all();
   }
 
-  static std::string ask(loop& l, std::chrono::milliseconds patience) {
+  static picture ask(loop& l, std::chrono::milliseconds patience) {
     auto request = std::make_shared<dump_request>(l);
     request->self_ = request;
     l.post(*request);
     std::unique_lock lock(request->mutex_);
     if (!request->changed_.wait_for(lock, patience, [&] { return request->done_; }))
-      return "loop " + std::to_string(l.index()) + ": busy, no answer within "
-             + std::to_string(patience.count()) + " ms\n";
-    return std::move(request->text_);
+      return {"loop " + std::to_string(l.index()) + ": busy, no answer within "
+                + std::to_string(patience.count()) + " ms\n",
+              {}};
+    return std::move(request->seen_);
   }
 
 private:
@@ -112,12 +128,35 @@ private:
   std::shared_ptr<dump_request> self_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::string text_;
+  picture seen_;
   bool done_ = false;
 };
 
 std::mutex runtimes_mutex;
 std::vector<runtime*> runtimes;
+
+/// With `runtimes_mutex`.
+picture look_at_all() {
+  // While another loop is asked it may be asking us: then the patience ends it.
+  constexpr std::chrono::milliseconds patience{500};
+  picture all;
+  for (runtime* rt : runtimes)
+    for (std::size_t i = 0; i < rt->size(); ++i) {
+      loop& l = rt->at(i);
+      const bool here =
+        &l == loop::current() || (rt->simulated() && rt->simulated() == simulation::current());
+      picture one = here ? look_at(l) : dump_request::ask(l, patience);
+      all.text += one.text;
+      all.waiting.insert(all.waiting.end(), std::make_move_iterator(one.waiting.begin()),
+                         std::make_move_iterator(one.waiting.end()));
+    }
+  return all;
+}
+
+std::string text_of_cycle(const std::string& cycle) {
+  return cycle.empty() ? cycle
+                       : "Each of these waits for the next, and the last for the first:\n" + cycle;
+}
 
 } // namespace
 
@@ -126,7 +165,7 @@ std::string dump_below(const nursery& n) {
   const time_point now = current_time();
   tree_access::for_each_below(
     n, [&](task_block& t, unsigned depth) { write_task(out, t, depth, now); });
-  return out.str();
+  return out.str() + text_of_cycle(wait_cycle(look_at(*loop::current()).waiting));
 }
 
 void register_runtime(runtime& rt) {
@@ -149,18 +188,13 @@ void post_to_each_loop(const std::function<inbox_node&(loop&)>& make) {
 } // namespace detail
 
 std::string dump_task_tree() {
-  // While another loop is asked it may be asking us: then the patience ends it.
-  constexpr std::chrono::milliseconds patience{500};
   const std::lock_guard lock(detail::runtimes_mutex);
-  std::string text;
-  for (detail::runtime* rt : detail::runtimes)
-    for (std::size_t i = 0; i < rt->size(); ++i) {
-      detail::loop& l = rt->at(i);
-      const bool here = &l == detail::loop::current()
-                        || (rt->simulated() && rt->simulated() == detail::simulation::current());
-      text += here ? detail::dump_loop(l) : detail::dump_request::ask(l, patience);
-    }
-  return text;
+  const detail::picture all = detail::look_at_all();
+  const std::string cycle = detail::wait_cycle(all.waiting);
+  // each loop is seen at a time of its own: what is not there twice has never been there
+  if (cycle.empty() || detail::wait_cycle(detail::look_at_all().waiting) != cycle)
+    return all.text;
+  return all.text + detail::text_of_cycle(cycle);
 }
 
 } // namespace troupe

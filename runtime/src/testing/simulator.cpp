@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "simulator.hpp"
-#include "wait_cycle.hpp"
 
 #include <troupe/cancel_scope.hpp>
 #include <troupe/detail/task_extras.hpp>
@@ -53,16 +52,11 @@ simulator::outcome simulator::go(runtime& rt, Over over, bool let_time_pass) {
   return outcome::over;
 }
 
-std::string simulator::deadlock(runtime& rt) {
-  std::string text = "deadlock: nothing can run, and no timer is left. ";
-  if (const std::string cycle = wait_cycle(rt); !cycle.empty())
-    text += "Each of these waits for the next, and the last for the first:\n" + cycle;
-  return text + "The tasks:\n" + dump_task_tree();
-}
-
 void simulator::run_root(runtime& rt, task_block& root) {
   switch (go(rt, [&] { return root.ended() || failure_; })) {
-  case outcome::nothing_left: fail(deadlock(rt)); break;
+  case outcome::nothing_left:
+    fail("deadlock: nothing can run, and no timer is left. The tasks:\n" + dump_task_tree());
+    break;
   case outcome::no_end:
     fail("no end after " + std::to_string(limit_) + " steps. The tasks:\n" + dump_task_tree());
     break;

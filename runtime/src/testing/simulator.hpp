@@ -95,7 +95,6 @@ private:
   [[nodiscard]] bool offer(source& s, bool there) noexcept;
   [[nodiscard]] candidate pick();
   void run(troupe::detail::runtime& rt, const candidate& c) noexcept;
-  [[nodiscard]] static std::string deadlock(troupe::detail::runtime& rt);
   template <class Step>
   void run_and_log_ready(loop& l, event_log::step& s, Step step) noexcept;
   void look() noexcept;

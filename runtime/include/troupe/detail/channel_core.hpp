@@ -206,6 +206,15 @@ public:
 
   home_loop home;
 
+  /// For those who look which tasks wait for each other: who sends, or receives, if there is one
+  /// end alone. It is known when it has done so once.
+  [[nodiscard]] const task_block* only_sender() const noexcept {
+    return senders_.load(std::memory_order_relaxed) == 1 ? sender_.get() : nullptr;
+  }
+  [[nodiscard]] const task_block* only_receiver() const noexcept {
+    return receivers_.load(std::memory_order_relaxed) == 1 ? receiver_.get() : nullptr;
+  }
+
 private:
   friend send_op<T>;
   friend receive_base<T>;
@@ -233,6 +242,8 @@ private:
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
   std::uint64_t undelivered_ = 0;
+  holder sender_; // the last one
+  holder receiver_;
 };
 
 template <class T>
@@ -254,12 +265,16 @@ public:
   home_loop& home() noexcept { return core_.home; }
   waiter_list& queue() noexcept { return core_.to_send_; }
   bool try_now() {
+    core_.sender_.set(this->task());
     if (!core_.broken()) [[likely]]
       return core_.put(value_);
     end_ = channel_outcome::broken;
     return true;
   }
   void failed(const std::exception_ptr& why) noexcept override { error_ = why; }
+  [[nodiscard]] const task_block* waits_for_task() const noexcept override {
+    return core_.only_receiver();
+  }
 
   [[nodiscard]] const open_end<T>* through() const noexcept { return through_; }
   [[nodiscard]] T& value() noexcept { return value_; }
@@ -286,6 +301,7 @@ public:
   home_loop& home() noexcept { return core_.home; }
   waiter_list& queue() noexcept { return core_.to_receive_; }
   bool try_now() {
+    receives();
     if (core_.take(value_))
       return true;
     if (!core_.ended())
@@ -295,6 +311,9 @@ public:
   }
 
   void failed(const std::exception_ptr& why) noexcept override { error_ = why; }
+  [[nodiscard]] const task_block* waits_for_task() const noexcept override {
+    return core_.only_sender();
+  }
 
   [[nodiscard]] const open_end<T>* through() const noexcept { return through_; }
   void deliver(T& value) {
@@ -308,6 +327,8 @@ public:
 
 protected:
   ~receive_base() = default;
+
+  void receives() noexcept { core_.receiver_.set(this->task()); }
 
   /// Throws what there is to throw.
   void check() const {
@@ -351,6 +372,7 @@ public:
     : waiting_op<receive_batch_op, receive_base<T>>(through), max_(max) {}
 
   bool try_now() {
+    this->receives();
     this->core_.take(batch_, max_);
     return max_ == 0 || !batch_.empty() || receive_base<T>::try_now();
   }

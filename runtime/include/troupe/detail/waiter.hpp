@@ -63,6 +63,19 @@ private:
   std::atomic<std::uint64_t> key_{0}; // of the loop; 0 for none yet
 };
 
+/// Who holds something: for those who look which tasks wait for each other, from any loop. That
+/// task may have ended.
+class holder {
+public:
+  void set(const task_block* t) noexcept { task_.store(t, std::memory_order_relaxed); }
+  [[nodiscard]] const task_block* get() const noexcept {
+    return task_.load(std::memory_order_relaxed);
+  }
+
+private:
+  std::atomic<const task_block*> task_{nullptr};
+};
+
 class away_trip;
 
 /// A task that stands in the queue of a primitive.

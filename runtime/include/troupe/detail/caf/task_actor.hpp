@@ -94,8 +94,10 @@ public:
   // -- for the task, home loop only -----------------------------------------------
 
   [[nodiscard]] loop& home() const noexcept { return *home_; }
-  /// Null, if it has ended. On its loop.
-  [[nodiscard]] const task_block* task() const noexcept { return task_; }
+  /// Null, if it has ended. On another loop it may be about to: to be compared there.
+  [[nodiscard]] const task_block* task() const noexcept {
+    return task_.load(std::memory_order_relaxed);
+  }
 
   /// The next message that `w` wants; null if there is none yet.
   caf::mailbox_element_ptr take(const letter_wait& w) noexcept;
@@ -157,7 +159,7 @@ private:
   void refuse(caf::mailbox_element_ptr e) noexcept;
 
   loop* home_;
-  task_block* task_;
+  std::atomic<task_block*> task_;
   std::atomic<caf::mailbox_element*> from_others_{nullptr}; // or `closed()`
   std::atomic<bool> posted_{false};
   bool trap_exit_ = false;
