@@ -47,6 +47,39 @@ BOOST_AUTO_TEST_CASE(children_are_stopped_started_deleted_and_listed_by_name) {
   BOOST_TEST(log == "+a-a+a-a");
 }
 
+BOOST_AUTO_TEST_CASE(a_child_that_is_stopped_can_ask_why) {
+  std::vector<std::string> reasons;
+  const auto tells_why = [&]() -> task<> {
+    co_await with_cleanup([]() -> task<> { co_await sleep_forever(); },
+                          [&]() -> task<> {
+                            reasons.push_back(to_string(*current_cancel_reason()));
+                            co_return;
+                          });
+  };
+  run_virtually([&]() -> task<> {
+    const std::vector<child_spec> children{
+      {.name = "plain", .start = tells_why},
+      {.name = "with a grace", .start = tells_why, .grace = 1s},
+      {.name = "on a loop", .start = tells_why, .loop = 0},
+      {.name = "with a status",
+       .start = [&](task_status<>& status) -> task<> {
+         status.started();
+         co_await tells_why();
+       }},
+      {.name = "an actor", .start = [&](mailbox&) -> task<> { co_await tells_why(); }}};
+    const supervisor_options options = quiet();
+    co_await with_supervisor(options, [&](supervisor& s) -> task<> {
+      for (const child_spec& c : children)
+        co_await s.start_child(c);
+      for (const child_spec& c : children)
+        co_await s.stop_child(c.name);
+    });
+  });
+  BOOST_TEST(reasons.size() == 5U);
+  for (const std::string& why : reasons)
+    BOOST_TEST(why.find("its supervisor stops it") != std::string::npos, why);
+}
+
 BOOST_AUTO_TEST_CASE(what_was_stopped_by_hand_stays_so_when_all_are_restarted) {
   std::string log;
   int lives = 0;

@@ -183,6 +183,26 @@ BOOST_AUTO_TEST_CASE(p24_failing_the_kth_system_call_of_a_socket) {
   }
 }
 
+#if !defined(__SANITIZE_ADDRESS__) // caches nothing then
+BOOST_AUTO_TEST_CASE(as_many_tasks_as_have_ended_start_without_malloc) {
+  std::size_t seen = 0;
+  run_options options;
+  options.loops = 1;
+  run(options, [&]() -> task<> {
+    for (int round = 0; round < 2; ++round) {
+      const testing::armed counted(testing::allocations, 0);
+      co_await with_nursery([](nursery& n) -> task<> {
+        for (int i = 0; i < 5000; ++i)
+          n.start_soon(named("a child", []() -> task<> { co_await checkpoint(); }));
+        co_return;
+      });
+      seen = testing::allocations.seen();
+    }
+  });
+  BOOST_TEST(seen < 10U);
+}
+#endif
+
 // Each element needs memory of its own in the buffer.
 struct big {
   int number = 0;

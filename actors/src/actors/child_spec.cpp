@@ -54,7 +54,7 @@ private:
 
 task<> child_start::launch(nursery& n, const std::string& name, std::optional<unsigned> loop,
                            bool& completed, caf::actor& address) const {
-  if (with_status_) {
+  if (const auto* with_status = std::get_if<status_function>(&fn_)) {
     if (loop)
       throw usage_error("troupe: child '" + name
                         + "' is for another loop, and cannot say there that it is ready");
@@ -65,9 +65,9 @@ task<> child_start::launch(nursery& n, const std::string& name, std::optional<un
               co_await (*fn)(status);
               *done = true;
             });
-    co_await n.start(run, &with_status_, &completed);
-  } else if (actor_) {
-    const auto run = [fn = actor_, done = &completed](mailbox& in) -> task<> {
+    co_await n.start(run, with_status, &completed);
+  } else if (const auto* actor = std::get_if<actor_function>(&fn_)) {
+    const auto run = [fn = *actor, done = &completed](mailbox& in) -> task<> {
       co_await fn(in);
       *done = true;
     };
@@ -75,7 +75,7 @@ task<> child_start::launch(nursery& n, const std::string& name, std::optional<un
       loop ? n.start_actor_on(*loop, named(name, run)) : n.start_actor(named(name, run));
     address = started.address();
   } else {
-    const auto run = [fn = plain_, done = &completed]() -> task<> {
+    const auto run = [fn = *plain(), done = &completed]() -> task<> {
       co_await fn();
       *done = true;
     };

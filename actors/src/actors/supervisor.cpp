@@ -106,7 +106,7 @@ task<> supervisor::core::restart_child(const std::string& name) {
   const auto turn = co_await busy_.lock();
   check_open("start a child");
   child& c = find(name);
-  if (c.alive || c.place.empty())
+  if (c.alive || c.has_ended)
     co_return; // runs, or has just ended and is started again if it is to be
   if (c.now == child_info::state::waiting)
     due_.erase({c.due, c.serial});
@@ -119,7 +119,7 @@ task<> supervisor::core::delete_child(const std::string& name) {
   const auto turn = co_await busy_.lock();
   check_open("delete a child");
   child& c = find(name);
-  if (c.alive || c.place.empty() || c.now == child_info::state::waiting)
+  if (c.alive || c.has_ended || c.now == child_info::state::waiting)
     throw supervisor_error("troupe: child '" + name + "' of supervisor '" + options_.name
                            + "' must be stopped before it is deleted");
   forget(c);

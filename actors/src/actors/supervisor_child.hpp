@@ -8,7 +8,7 @@ namespace troupe {
 /// A child, from its being added to its being forgotten, with one life after the other.
 struct supervisor::core::child {
   child(const supervisor_options& o, const child_spec& s, std::uint64_t number)
-    : options(o), spec(s), serial(number), place(1, this) {
+    : options(o), spec(s), serial(number) {
     if (options.backoff)
       delays.emplace(*options.backoff);
   }
@@ -21,13 +21,29 @@ struct supervisor::core::child {
     completed = ready = asked_to_stop = discarded = false;
     now = child_info::state::starting;
     began = current_time();
+  }
+
+  void is_ready() {
+    ready = true;
+    tell();
+  }
+
+  /// Wakes those who wait for a change of its life.
+  void tell() {
+    changed->set();
     changed.emplace();
-    over.emplace();
+  }
+
+  /// Whether a life needs a nursery: to be asked to end, or for another task.
+  [[nodiscard]] bool needs_nursery() const noexcept {
+    return !spec.start.plain() || spec.loop || spec.grace > duration::zero();
   }
 
   void ask_to_stop() noexcept {
     constexpr const char* reason = "its supervisor stops it";
     asked_to_stop = true;
+    if (alone)
+      return alone.cancel(reason);
     if (!life)
       return; // looks before it begins
     try {
@@ -36,14 +52,6 @@ struct supervisor::core::child {
     } catch (...) { // NOLINT(bugprone-empty-catch): no memory to be gentle
     }
     life->cancel(reason);
-  }
-
-  /// Takes it out of `ended`. Returns whether it was there.
-  bool looked_at(std::list<child*>& ended) noexcept {
-    if (!place.empty())
-      return false;
-    place.splice(place.end(), ended, position);
-    return true;
   }
 
   /// Whether nothing is left of it when it has ended for good.
@@ -68,19 +76,36 @@ struct supervisor::core::child {
   bool completed = false;     // has returned
   bool asked_to_stop = false; // by the supervisor
   bool discarded = false;     // nobody wants it any more
+  bool has_ended = false;     // is in `ended_`
   std::exception_ptr failure;
   nursery* life = nullptr;
+  task_handle<void> alone; // a life without a nursery
   caf::actor address;
-  std::optional<event> changed; // ready, or over
-  std::optional<event> over;
+  std::optional<event> changed{std::in_place}; // the next time that it is ready, or over
   time_point began = {};
   time_point due = {}; // if it waits
   std::size_t restarts = 0;
+  child* ended_before = nullptr;
+  child* ended_behind = nullptr;
   std::optional<backoff> delays;
-  std::list<child*>
-    place; // its node, when it is not in `ended_`: no end is lost for want of memory
-  std::list<child*>::iterator position = place.begin();
   std::list<child>::iterator self = {};
 };
+
+inline void supervisor::core::ended_list::push_back(child& c) noexcept {
+  c.has_ended = true;
+  c.ended_before = last_;
+  c.ended_behind = nullptr;
+  (last_ ? last_->ended_behind : first_) = &c;
+  last_ = &c;
+}
+
+inline bool supervisor::core::ended_list::remove(child& c) noexcept {
+  if (!c.has_ended)
+    return false;
+  c.has_ended = false;
+  (c.ended_before ? c.ended_before->ended_behind : first_) = c.ended_behind;
+  (c.ended_behind ? c.ended_behind->ended_before : last_) = c.ended_before;
+  return true;
+}
 
 } // namespace troupe

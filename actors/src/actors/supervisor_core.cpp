@@ -5,6 +5,7 @@
 #include <troupe/cleanup.hpp>
 #include <troupe/error.hpp>
 #include <troupe/nursery.hpp>
+#include <troupe/outcome.hpp>
 #include <troupe/time.hpp>
 
 namespace troupe {
@@ -104,10 +105,14 @@ task<> supervisor::core::stop_all() {
 task<> supervisor::core::start(child& c, supervisor_event::kind as) {
   check_open("start a child");
   c.begin();
-  nursery_->start_soon(named(c.spec.name, [this, &c]() { return live(c); }));
+  if (c.needs_nursery())
+    nursery_->start_soon(named(c.spec.name, [this, &c]() { return live_in_nursery(c); }));
+  else
+    c.alone = nursery_->start_soon(named(c.spec.name, [this, &c]() { return live(c); }));
   c.alive = true;
   ++alive_;
-  co_await c.changed->wait();
+  while (c.alive && !c.ready)
+    co_await c.changed->wait();
   if (c.ready) {
     if (c.alive)
       c.now = child_info::state::running;
@@ -121,7 +126,8 @@ task<> supervisor::core::start(child& c, supervisor_event::kind as) {
                     + "' has ended before it was ready");
 }
 
-task<> supervisor::core::live(child& c) {
+/// The next one is cheaper by a nursery.
+task<> supervisor::core::live_in_nursery(child& c) {
   const end_of_life mark(*this, c);
   try {
     const nursery_options named_as{.name = c.spec.name};
@@ -129,25 +135,29 @@ task<> supervisor::core::live(child& c) {
       c.life = &n;
       if (c.asked_to_stop)
         co_return;
-      if (c.spec.start.plain() && !c.spec.loop)
-        co_return co_await live_here(c);
+      if (c.spec.start.plain() && !c.spec.loop) {
+        c.is_ready();
+        co_await (*c.spec.start.plain())();
+        c.completed = true;
+        co_return;
+      }
       co_await c.spec.start.launch(n, c.spec.name, c.spec.loop, c.completed, c.address);
-      c.ready = true;
-      c.changed->set();
+      c.is_ready();
     });
   } catch (...) {
     c.failure = std::current_exception();
   }
 }
 
-/// In the task that stands for the life: the next one is cheaper by a task and by throwing once.
-task<> supervisor::core::live_here(child& c) {
-  c.ready = true;
-  c.changed->set();
+task<> supervisor::core::live(child& c) {
+  const end_of_life mark(*this, c);
+  if (c.asked_to_stop)
+    co_return;
   try {
-    co_await c.spec.start.plain()();
-    c.completed = true;
-  } catch (...) {
+    c.is_ready();
+    c.failure = (co_await as_outcome((*c.spec.start.plain())())).error();
+    c.completed = !c.failure;
+  } catch (...) { // it could not be called
     c.failure = std::current_exception();
   }
 }
@@ -156,11 +166,11 @@ void supervisor::core::life_over(child& c) noexcept {
   c.alive = false;
   --alive_;
   c.life = nullptr;
+  c.alone = {};
   c.address = {};
   if (c.ready || c.asked_to_stop)
-    ended_.splice(ended_.end(), c.place);
-  c.changed->set();
-  c.over->set();
+    ended_.push_back(c);
+  c.tell();
   wake();
 }
 
@@ -168,14 +178,15 @@ void supervisor::core::life_over(child& c) noexcept {
 task<> supervisor::core::stop(child& c) {
   if (c.alive) {
     c.ask_to_stop();
-    co_await c.over->wait();
-    c.looked_at(ended_);
+    while (c.alive)
+      co_await c.changed->wait();
+    ended_.remove(c);
     c.now = child_info::state::stopped;
     if (c.failure)
       emit(supervisor_event::kind::failed, c);
     else
       emit(supervisor_event::kind::stopped, c);
-  } else if (c.looked_at(ended_)) {
+  } else if (ended_.remove(c)) {
     c.now = child_info::state::stopped;
     report_end(c);
   }
@@ -190,7 +201,7 @@ task<> supervisor::core::catch_up() {
                        // it
       shut_down_ = true;
     else if (!ended_.empty())
-      co_await handle_end(*ended_.front());
+      co_await handle_end(ended_.front());
     else if (!due_.empty() && due_.begin()->first.first <= current_time())
       co_await start_again(*due_.begin()->second);
     else
@@ -199,7 +210,7 @@ task<> supervisor::core::catch_up() {
 }
 
 task<> supervisor::core::handle_end(child& c) {
-  c.looked_at(ended_);
+  ended_.remove(c);
   if (c.asked_to_stop) { // and nobody has waited for that
     c.now = child_info::state::stopped;
     emit(supervisor_event::kind::stopped, c);
@@ -272,7 +283,7 @@ void supervisor::core::wait_for_restart(child& c, time_point due) {
     due_.erase({c.due, c.serial});
   c.now = child_info::state::waiting;
   c.due = due;
-  due_.emplace(due_order{due, c.serial}, &c);
+  due_.emplace_hint(due_.begin(), due_order{due, c.serial}, &c); // of a group, the last is first
 }
 
 /// Throws `restart_limit_reached`.
@@ -300,7 +311,7 @@ bool supervisor::core::ends_all(const child& c) const {
     return true;
   return std::none_of(children_.begin(), children_.end(), [](const child& other) {
     return other.spec.significant
-           && (other.alive || other.now == child_info::state::waiting || other.place.empty());
+           && (other.alive || other.now == child_info::state::waiting || other.has_ended);
   });
 }
 

@@ -38,6 +38,20 @@ private:
   class end_of_life;
   class cut_off_start;
 
+  /// Children in the order of their ends. Takes no memory: no end is lost for want of it.
+  class ended_list {
+  public:
+    [[nodiscard]] bool empty() const noexcept { return !first_; }
+    [[nodiscard]] child& front() const noexcept { return *first_; }
+    void push_back(child& c) noexcept;
+    /// Returns whether it was there.
+    bool remove(child& c) noexcept;
+
+  private:
+    child* first_ = nullptr;
+    child* last_ = nullptr;
+  };
+
   struct subscriber {
     send_channel<supervisor_event> to;
     std::uint64_t missed = 0;
@@ -73,7 +87,7 @@ private:
 
   // -- in the children's tasks
   task<> live(child& c);
-  static task<> live_here(child& c);
+  task<> live_in_nursery(child& c);
   void life_over(child& c) noexcept;
 
   void report_end(child& c) noexcept;
@@ -85,7 +99,7 @@ private:
   std::list<child> children_;
   std::unordered_map<std::string_view, child*> by_name_;
   std::map<due_order, child*> due_;
-  std::list<child*> ended_; // not looked at yet
+  ended_list ended_; // not looked at yet
   std::deque<time_point> restarts_;
   std::vector<subscriber> subscribers_;
   mutex busy_;

@@ -82,27 +82,38 @@ private:
   bool cancelled_ = false;
 };
 
+namespace detail {
+
+/// Awaits a task as its own awaiter does, and gives what it has thrown without throwing it again.
+template <class T>
+class [[nodiscard]] outcome_awaiter : public task_awaiter<T> {
+public:
+  using troupe_awaitable = void;
+  using value_type = outcome<T>;
+  using task_awaiter<T>::task_awaiter;
+
+  outcome<T> await_resume() {
+    if (this->error)
+      return outcome<T>(std::exchange(this->error, {}));
+    if constexpr (std::is_void_v<T>)
+      return outcome<T>(std::monostate());
+    else
+      return outcome<T>(std::move(*this->value));
+  }
+};
+
+} // namespace detail
+
 /// The form of any call that does not throw:
 ///
 ///     const auto s = co_await as_outcome(open_tcp_stream(host, port));
 ///     if (s.code() == std::errc::connection_refused) ...
 ///
 /// Awaits `call` and gives its value or what it has thrown. Cancellation goes on through it. A
-/// checkpoint where `call` is one.
+/// checkpoint where `call` is one. Throws `usage_error` if it was awaited before.
 template <class T>
-[[nodiscard]] task<outcome<T>> as_outcome(task<T> call) {
-  std::exception_ptr error;
-  try {
-    if constexpr (std::is_void_v<T>) {
-      co_await std::move(call);
-      co_return outcome<T>(std::monostate());
-    } else {
-      co_return outcome<T>(co_await std::move(call));
-    }
-  } catch (...) {
-    error = std::current_exception();
-  }
-  co_return outcome<T>(std::move(error));
+[[nodiscard]] auto as_outcome(task<T> call) {
+  return detail::outcome_awaiter<T>(std::move(call).release());
 }
 
 } // namespace troupe

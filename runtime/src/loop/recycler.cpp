@@ -32,11 +32,24 @@ constexpr bool caching = true;
 
 // What is smaller than a page shares its pages with what outlives it (Asio keeps a record
 // of every socket it has seen), and malloc gives none of them back by itself. When most
-// of a burst is over and the loop has nothing to do, it is told to.
-constexpr std::size_t worth_a_trim = std::size_t{8} * 1024 * 1024; // freed bytes
+// of a burst is over and the loop has nothing to do, it is told to, and gets what is cached,
+// as each block of that would keep a page.
+constexpr std::size_t worth_a_trim = std::size_t{8} * 1024 * 1024; // freed bytes, or
+constexpr long many_blocks = 32 * 1024;                            // cached or freed
 
 std::atomic<long> in_use_by_ended{0};
 thread_local constinit bool closed = false; // the thread ends, and has given its count
+
+/// Gives back the small blocks that this thread has cached.
+void empty_bins() noexcept {
+  for (auto& bin : this_recycler.bins) {
+    while (free_block* f = bin.head) {
+      bin.head = f->next;
+      ::operator delete(f);
+    }
+    bin.granules = 0;
+  }
+}
 
 /// The large blocks a thread has cached. Its end gives back the small ones, too.
 struct cache {
@@ -48,13 +61,7 @@ struct cache {
     this_recycler.open = false;
     closed = true;
     in_use_by_ended.fetch_add(std::exchange(this_recycler.in_use, 0), std::memory_order_relaxed);
-    for (auto& b : this_recycler.bins) {
-      while (free_block* f = b.head) {
-        b.head = f->next;
-        ::operator delete(f);
-      }
-      b.count = 0;
-    }
+    empty_bins();
     for (std::size_t pages = 0; pages < mapped.size(); ++pages)
       while (free_block* f = mapped[pages].head) {
         mapped[pages].head = f->next;
@@ -171,8 +178,10 @@ long blocks_in_use_by_all() noexcept {
 
 void trim_after_burst() noexcept {
   const long in_use = this_recycler.in_use;
-  if (freed < worth_a_trim || in_use >= most_in_use / 8) [[likely]]
+  const bool worth_it = freed >= worth_a_trim || most_in_use - in_use >= many_blocks;
+  if (!worth_it || in_use >= most_in_use / 8) [[likely]]
     return;
+  empty_bins();
   ::malloc_trim(0);
   freed = 0;
   most_in_use = in_use;

@@ -13,6 +13,7 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace troupe {
 
@@ -40,11 +41,11 @@ public:
         child_start> && (std::is_invocable_r_v<task<>, F&> || std::is_invocable_r_v<task<>, F&, task_status<>&> || std::is_invocable_r_v<task<>, F&, mailbox&>))
   child_start(F fn) { // NOLINT(google-explicit-constructor): as std::function
     if constexpr (std::is_invocable_r_v<task<>, F&>)
-      plain_ = std::move(fn);
+      fn_.template emplace<plain_function>(std::move(fn));
     else if constexpr (std::is_invocable_r_v<task<>, F&, task_status<>&>)
-      with_status_ = std::move(fn);
+      fn_.template emplace<status_function>(std::move(fn));
     else
-      actor_ = std::move(fn);
+      fn_.template emplace<actor_function>(std::move(fn));
   }
 
   /// Starts one life in `n`, and returns when it is ready. `completed` becomes true when it has
@@ -52,14 +53,18 @@ public:
   [[nodiscard]] task<> launch(nursery& n, const std::string& name, std::optional<unsigned> loop,
                               bool& completed, caf::actor& address) const;
 
-  /// The `task<>()`, if it is one: a life that needs no task beside that of the supervisor. For
-  /// supervisors.
-  [[nodiscard]] const std::function<task<>()>& plain() const noexcept { return plain_; }
+  /// The `task<>()`, or null if it is another: a life that needs no task beside that of the
+  /// supervisor. For supervisors.
+  [[nodiscard]] const std::function<task<>()>* plain() const noexcept {
+    return std::get_if<plain_function>(&fn_);
+  }
 
 private:
-  std::function<task<>()> plain_;
-  std::function<task<>(task_status<>&)> with_status_;
-  std::function<task<>(mailbox&)> actor_;
+  using plain_function = std::function<task<>()>;
+  using status_function = std::function<task<>(task_status<>&)>;
+  using actor_function = std::function<task<>(mailbox&)>;
+
+  std::variant<plain_function, status_function, actor_function> fn_;
 };
 
 /// An ordinary CAF actor as a child: `spawn()` makes it.

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 
 namespace troupe::detail {
 
@@ -16,12 +15,12 @@ struct free_block {
 struct recycler {
   static constexpr std::size_t granule = 16;
   static constexpr std::size_t slack = 8;
-  static constexpr std::size_t classes = 64;  // up to 1 KiB
-  static constexpr std::uint32_t keep = 1024; // cached blocks a class
+  static constexpr std::size_t classes = 64;                                  // up to 1 KiB
+  static constexpr std::size_t keep = std::size_t{4} * 1024 * 1024 / granule; // cached a class
 
   struct bin {
     free_block* head;
-    std::uint32_t count;
+    std::size_t granules;
   };
 
   [[nodiscard]] static constexpr std::size_t class_of(std::size_t bytes) noexcept {
@@ -40,8 +39,9 @@ extern thread_local constinit recycler this_recycler;
 
 /// Memory for coroutine frames and task blocks. Blocks are cached by size on
 /// the thread that frees them, so that a loop that starts tasks as fast as
-/// others end does not reach `malloc`. A block may be freed on any thread. The
-/// cache holds a bounded number of blocks: what a burst took goes back.
+/// others end, or as many as have ended before, does not reach `malloc`. A block
+/// may be freed on any thread. The cache holds a bounded number of bytes, and
+/// less once the loop sleeps: what a burst took goes back.
 ///
 /// Throws `std::bad_alloc`.
 [[nodiscard]] inline void* allocate(std::size_t bytes) {
@@ -51,7 +51,7 @@ extern thread_local constinit recycler this_recycler;
     auto& bin = mine.bins[c];
     if (free_block* f = bin.head) [[likely]] {
       bin.head = f->next;
-      --bin.count;
+      bin.granules -= c;
       ++mine.in_use;
       return f;
     }
@@ -64,11 +64,11 @@ inline void deallocate(void* block, std::size_t bytes) noexcept {
   const std::size_t c = recycler::class_of(bytes);
   if (c < recycler::classes && mine.open) [[likely]] {
     auto& bin = mine.bins[c];
-    if (bin.count < recycler::keep) [[likely]] {
+    if (bin.granules < recycler::keep) [[likely]] {
       auto* f = static_cast<free_block*>(block);
       f->next = bin.head;
       bin.head = f;
-      ++bin.count;
+      bin.granules += c;
       --mine.in_use;
       return;
     }

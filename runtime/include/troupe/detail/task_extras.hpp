@@ -4,6 +4,7 @@
 #include <troupe/cancel_scope.hpp>
 #include <troupe/detail/child.hpp>
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,6 +28,9 @@ struct task_extras {
     if (actor)
       release_actor(*actor);
   }
+
+  static void* operator new(std::size_t bytes) { return allocate(bytes); }
+  static void operator delete(void* p, std::size_t bytes) noexcept { deallocate(p, bytes); }
 
   std::string name;                                  // given, not the function's
   list<joiner, join_tag> joiners;                    // who waits for the end
