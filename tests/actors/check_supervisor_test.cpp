@@ -143,7 +143,7 @@ private:
     const bool plain = spec.start.plain() != nullptr;
     const auto lives = std::make_shared<int>(0);
     if (fault_ == fault::two_later_lives && plain)
-      return [fn = spec.start.plain(), lives] { return later_twice(fn, ++*lives); };
+      return [fn = *spec.start.plain(), lives] { return later_twice(fn, ++*lives); };
     if (fault_ == fault::tries_on_by_itself && !plain)
       return [spec, lives](task_status<>& status) { return try_on(spec, ++*lives, status); };
     if (fault_ == fault::leaves_one_behind && !plain && spec.name == "c")
