@@ -35,7 +35,7 @@ constexpr bool caching = true;
 // of a burst is over and the loop has nothing to do, it is told to, and gets what is cached,
 // as each block of that would keep a page.
 constexpr std::size_t worth_a_trim = std::size_t{8} * 1024 * 1024; // freed bytes, or
-constexpr long many_blocks = 32 * 1024;                            // cached or freed
+constexpr long many_blocks = 32L * 1024;                           // cached or freed
 
 std::atomic<long> in_use_by_ended{0};
 thread_local constinit bool closed = false; // the thread ends, and has given its count
