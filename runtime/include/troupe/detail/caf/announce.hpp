@@ -48,14 +48,15 @@ private:
   T value_;
 };
 
+template <class U>
+void is_made(made<U>& x); // a lambda in its place is taken for one by clang
+
 template <class T>
 struct value_of {
   using type = std::decay_t<T>;
 };
 template <class T>
-  requires requires(std::decay_t<T> x) {
-    []<class U>(made<U>&) {}(x);
-  }
+  requires requires(std::decay_t<T> x) { is_made(x); }
 struct value_of<T> {
   using type = std::remove_cvref_t<decltype(std::declval<std::decay_t<T>>().take())>;
 };
