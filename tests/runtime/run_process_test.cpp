@@ -3,6 +3,7 @@
 #include <troupe/troupe.hpp>
 
 #include "support/children.hpp"
+#include "support/contains.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -19,6 +20,7 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::contains;
 using troupe_test::no_children;
 using troupe_test::open_descriptors;
 
@@ -31,10 +33,6 @@ command shell(const std::string& script) { return command("sh", "-c", script); }
 
 /// A program that does not end by itself, and says when it is there.
 command stubborn() { return shell("trap '' TERM; echo ready >&3; while :; do sleep 1; done"); }
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 } // namespace
 

@@ -71,4 +71,11 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_when_all_are_removed) {
   BOOST_TEST(!heap.pop_due(time_point::max()));
 }
 
+BOOST_AUTO_TEST_CASE(deadline_that_the_clock_cannot_say_is_never) {
+  constexpr troupe::time_point now{troupe::duration(7)};
+  BOOST_TEST((troupe::deadline_after(now, troupe::duration(5)) == now + troupe::duration(5)));
+  BOOST_TEST((troupe::deadline_after(now, troupe::duration(-5)) == now - troupe::duration(5)));
+  BOOST_TEST((troupe::deadline_after(now, troupe::duration::max()) == troupe::time_point::max()));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

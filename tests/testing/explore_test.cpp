@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bugs that were planted, and in how many runs they are found.
+#include "support/contains.hpp"
 #include "testing/seed_variable.hpp"
 #include "testing/simulated_programs.hpp"
 
@@ -20,13 +21,10 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
+using troupe_test::contains;
 using troupe_test::seed_variable;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
-}
 
 /// Two locks, taken in two orders.
 task<> deadlock_of_two_mutexes() {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/contains.hpp"
 #include "testing/seed_variable.hpp"
 
 #include <troupe/testing/explore.hpp>
@@ -13,13 +14,10 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
+using troupe_test::contains;
 using troupe_test::seed_variable;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
-}
 
 /// Cannot live with a message that comes twice; all else is no matter.
 task<> counts_twice() {

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/contains.hpp"
+
 #include <troupe/testing/live_faults.hpp>
 #include <troupe/testing/simulated_disk.hpp>
 #include <troupe/testing/simulation.hpp>
@@ -11,14 +13,11 @@
 
 using namespace troupe;
 using namespace troupe::testing;
+using troupe_test::contains;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
-}
 
 constexpr open_mode anew = open_mode::write | open_mode::create | open_mode::truncate;
 

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/contains.hpp"
+
 #include <troupe/actor.hpp>
 #include <troupe/testing/explore.hpp>
 #include <troupe/testing/simulation.hpp>
@@ -17,12 +19,9 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
+using troupe_test::contains;
 
 namespace {
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
-}
 
 simulation_options with(fault f) {
   simulation_options o;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/contains.hpp"
+
 #include <troupe/testing/eventually.hpp>
 #include <troupe/testing/explore.hpp>
 #include <troupe/testing/node.hpp>
@@ -17,14 +19,11 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
+using troupe_test::contains;
 
 namespace {
 
 namespace fs = std::filesystem;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
-}
 
 constexpr open_mode anew = open_mode::write | open_mode::create | open_mode::truncate;
 constexpr open_mode behind = open_mode::append | open_mode::create;

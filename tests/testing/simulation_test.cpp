@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/contains.hpp"
 #include "testing/simulated_programs.hpp"
 
 #include <troupe/testing/simulation.hpp>
@@ -18,6 +19,7 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
+using troupe_test::contains;
 
 namespace {
 
@@ -25,10 +27,6 @@ simulation_options on(unsigned loops) {
   simulation_options o;
   o.loops = loops;
   return o;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != text.npos;
 }
 
 } // namespace

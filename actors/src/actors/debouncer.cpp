@@ -27,10 +27,6 @@ private:
   bool& flag_;
 };
 
-time_point later(time_point from, duration by) noexcept {
-  return by > time_point::max() - from ? time_point::max() : from + by;
-}
-
 } // namespace
 
 debouncer::debouncer(debouncer_options options) : options_(std::move(options)) {
@@ -57,8 +53,8 @@ void debouncer::wake() noexcept {
 
 /// When the burst is over, or its triggers have waited for too long.
 time_point debouncer::due() const noexcept {
-  const time_point quiet = later(last_, options_.quiet);
-  return pending_ ? std::min(quiet, later(first_, options_.max_wait)) : quiet;
+  const time_point quiet = deadline_after(last_, options_.quiet);
+  return pending_ ? std::min(quiet, deadline_after(first_, options_.max_wait)) : quiet;
 }
 
 task<> debouncer::run(awaited_function<task<>()> job) {

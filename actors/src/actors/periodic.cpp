@@ -26,10 +26,7 @@ public:
   void advance() noexcept {
     const time_point now = current_time();
     const time_point from = options_.between == period::end_to_start ? now : next_;
-    if (options_.interval > time_point::max() - from)
-      next_ = time_point::max();
-    else
-      next_ = from + options_.interval;
+    next_ = deadline_after(from, options_.interval);
     if (next_ < now && options_.missed == missed_times::skip)
       next_ +=
         (now - next_ + options_.interval - duration(1)) / options_.interval * options_.interval;
@@ -44,8 +41,7 @@ private:
 task<bool> wait_for_turn(const periodic_options& options, time_point when) {
   const auto late = static_cast<duration::rep>(static_cast<double>(options.interval.count())
                                                * options.jitter * random_fraction());
-  const time_point until =
-    duration(late) > time_point::max() - when ? time_point::max() : when + duration(late);
+  const time_point until = deadline_after(when, duration(late));
   const bool stop = co_await move_on_at(until, []() -> task<> { co_await stopping(); });
   co_return !stop && !is_stopping();
 }

@@ -250,8 +250,7 @@ task<> supervisor::core::start_again(child& c) {
 task<> supervisor::core::plan_restart(child& c) {
   count_restart(c);
   const duration delay = c.next_delay(current_time());
-  const time_point now = current_time();
-  const time_point due = delay > time_point::max() - now ? time_point::max() : now + delay;
+  const time_point due = deadline_after(current_time(), delay);
   const bool all = options_.restart_strategy == strategy::one_for_all;
   if (all || options_.restart_strategy == strategy::rest_for_one)
     for (auto i = std::prev(children_.end());;) {

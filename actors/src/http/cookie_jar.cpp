@@ -109,12 +109,7 @@ std::optional<system_clock::time_point> parse_date(std::string_view text) {
 }
 
 /// So long from now; what is over has expired.
-time_point in(duration d) {
-  const time_point now = current_time();
-  if (d <= duration::zero())
-    return now;
-  return d > time_point::max() - now ? time_point::max() : now + d;
-}
+time_point in(duration d) { return deadline_after(current_time(), std::max(d, duration::zero())); }
 
 duration seconds_of(long long n) {
   constexpr long long hundred_years = 100LL * 365 * 24 * 3600;

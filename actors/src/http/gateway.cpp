@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "head_lines.hpp"
 #include "text.hpp"
 
 #include <troupe/http/gateway.hpp>
@@ -157,7 +158,7 @@ void gateway::call(const shared& all, request& rq, response& rs) {
       throw std::invalid_argument("start_response was called when the response had been begun");
     int code = 0;
     const auto [end, error] = std::from_chars(status.data(), status.data() + status.size(), code);
-    if (error != std::errc() || code < 200 || code > 599)
+    if (error != std::errc() || !is_final(code))
       throw std::invalid_argument("'" + std::string(status) + "' is no status for a response");
     rs.status = code;
     rs.reason = trimmed(status.substr(static_cast<std::size_t>(end - status.data())));

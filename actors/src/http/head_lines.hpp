@@ -10,6 +10,12 @@
 
 namespace troupe::http {
 
+/// Whether a response with it ends an exchange: 1xx do not, and what is beyond 599 nobody
+/// understands.
+[[nodiscard]] constexpr bool is_final(int status) noexcept {
+  return status >= 200 && status <= 599;
+}
+
 /// "HTTP/1.1 200 OK", with its line end. Throws as `append_head`.
 void append_status_line(std::string& text, const response_head& head);
 

@@ -17,8 +17,7 @@ namespace troupe::http::client {
 
 /// From now on.
 [[nodiscard]] inline time_point end_of_limit(duration d) noexcept {
-  const time_point now = current_time();
-  return d > time_point::max() - now ? time_point::max() : now + d;
+  return deadline_after(current_time(), d);
 }
 
 } // namespace troupe::http::client

@@ -27,9 +27,6 @@ message_limits limits_of(const server_options& options) {
   return {options.head_limit, options.target_limit, options.header_limit};
 }
 
-/// What ends an exchange: 1xx do not, and what is beyond 599 nobody understands.
-bool is_final(int status) noexcept { return status >= 200 && status <= 599; }
-
 /// Whether the other side is gone, which is nobody's mistake.
 bool is_leaving(const std::exception_ptr& error) noexcept {
   try {

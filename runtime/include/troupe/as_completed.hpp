@@ -30,7 +30,7 @@ public:
   /// `limit` is for all of them together, and counts from here. Throws
   /// `std::bad_alloc`.
   explicit as_completed(std::vector<task_handle<T>> tasks, duration limit = duration::max())
-    : tasks_(std::move(tasks)), deadline_(detail::deadline_after(current_time(), limit)) {
+    : tasks_(std::move(tasks)), deadline_(deadline_after(current_time(), limit)) {
     for (const auto& h : tasks_)
       watch_.add(h.block());
   }

@@ -12,14 +12,15 @@ using clock = std::chrono::steady_clock;
 using time_point = clock::time_point;
 using duration = clock::duration;
 
-namespace detail {
-
-class loop;
-
-/// `after` later than `now`; never, if that is beyond what the clock can say.
+/// `after` later than `now`; never (`time_point::max()`), if that is beyond what the clock can say.
+/// Not a checkpoint, for any thread.
 [[nodiscard]] constexpr time_point deadline_after(time_point now, duration after) noexcept {
   return after > time_point::max() - now ? time_point::max() : now + after;
 }
+
+namespace detail {
+
+class loop;
 
 /// Where the loops of one runtime get the time from, if it is not the machine's.
 class time_source {

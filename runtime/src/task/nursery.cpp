@@ -120,7 +120,7 @@ void stop_from_elsewhere(task_block& t) noexcept {
 
 void nursery::stop(duration grace, std::string_view why) {
   detail::loop& home = check_open("stop");
-  const time_point at = detail::deadline_after(home.now(), grace);
+  const time_point at = deadline_after(home.now(), grace);
   if (at < stop_at_) {
     if (grace_.armed())
       home.timers().remove(grace_);

@@ -191,7 +191,7 @@ void fault_injector::checkpoint(watch& w, planned& p, std::uint64_t number) {
   if (f)
     std::rethrow_exception(f->error);
   if (s)
-    return w.stall_until(troupe::detail::deadline_after(t.home().now(), s->time));
+    return w.stall_until(deadline_after(t.home().now(), s->time));
   if (c)
     return crash_node_of(t, c->down_for);
   t.cancel("the fault plan says so");

@@ -354,9 +354,8 @@ void simulated_network::kernel::be_patient(const socket_ref& s, duration limit) 
   renewed(s);
   if (loop* here = loop::current()) {
     s->patience = &agent_of(*here);
-    s->patience_ends =
-      s->patience->expect({packet_kind::give_up, nullptr, s},
-                          troupe::detail::deadline_after(s->patience->now(), limit));
+    s->patience_ends = s->patience->expect({packet_kind::give_up, nullptr, s},
+                                           deadline_after(s->patience->now(), limit));
   }
 }
 

@@ -77,8 +77,7 @@ void virtual_clock::advance(duration by) {
   if (by < duration::zero())
     throw usage_error("troupe: virtual_clock::advance: time does not go back");
   const std::lock_guard lock(mutex_);
-  now_.store(detail::deadline_after(now(), by).time_since_epoch().count(),
-             std::memory_order_release);
+  now_.store(deadline_after(now(), by).time_since_epoch().count(), std::memory_order_release);
   wake_due(nullptr);
 }
 

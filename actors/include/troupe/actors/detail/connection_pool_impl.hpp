@@ -237,26 +237,21 @@ private:
 
   /// Opens what is missing, closes what is old, checks what is idle.
   task<> keep() {
-    time_point next_check = after(options_.check_every);
+    time_point next_check = deadline_after(current_time(), options_.check_every);
     for (;;) {
       drop_old();
       const bool could_open = co_await fill_up();
       if (current_time() >= next_check) {
         co_await check_idle();
-        next_check = after(options_.check_every);
+        next_check = deadline_after(current_time(), options_.check_every);
         continue;
       }
       work_.emplace();
       time_point until = std::min(next_check, next_end());
       if (!could_open)
-        until = std::min(until, after(std::chrono::seconds(1)));
+        until = std::min(until, deadline_after(current_time(), std::chrono::seconds(1)));
       co_await move_on_at(until, [this]() -> task<> { co_await work_->wait(); });
     }
-  }
-
-  [[nodiscard]] static time_point after(duration d) noexcept {
-    const time_point now = current_time();
-    return d > time_point::max() - now ? time_point::max() : now + d;
   }
 
   [[nodiscard]] std::size_t all() const noexcept {
@@ -293,13 +288,10 @@ private:
   /// When the next one is too old, or has been idle for too long.
   [[nodiscard]] time_point next_end() const noexcept {
     time_point next = time_point::max();
-    const auto end_of = [](time_point from, duration d) {
-      return d > time_point::max() - from ? time_point::max() : from + d;
-    };
     for (const holder& c : idle_) {
-      next = std::min(next, end_of(c->opened, options_.max_age));
+      next = std::min(next, deadline_after(c->opened, options_.max_age));
       if (all() > options_.min)
-        next = std::min(next, end_of(c->last_used, options_.idle_limit));
+        next = std::min(next, deadline_after(c->last_used, options_.idle_limit));
     }
     return next;
   }
@@ -315,10 +307,10 @@ private:
       bool good = is_sound(*one);
       if (good && functions_.check)
         good = co_await passes_check(*one);
-      if (good && is_young(*one))
-        idle_.push_back(std::move(one));
-      else if (!is_young(*one))
+      if (!is_young(*one))
         goodbyes_.say(std::move(one));
+      else if (good)
+        idle_.push_back(std::move(one));
     }
   }
 

@@ -24,14 +24,11 @@ namespace troupe::pools {
 template <class Job, class Result>
 struct pool_job {
   pool_job(Job&& j, const job_options& o, semaphore::permit r)
-    : job(std::move(j)), priority(o.priority), deadline(deadline_after(o.limit)),
-      room(std::move(r)) {}
+    : job(std::move(j)), priority(o.priority), deadline(end_of(o.limit)), room(std::move(r)) {}
 
-  static time_point deadline_after(duration limit) noexcept {
-    if (limit == duration::max())
-      return time_point::max();
-    const time_point now = current_time();
-    return limit > time_point::max() - now ? time_point::max() : now + limit;
+  /// Most have none, and do without a look at the clock.
+  static time_point end_of(duration limit) noexcept {
+    return limit == duration::max() ? time_point::max() : deadline_after(current_time(), limit);
   }
 
   Job job;
