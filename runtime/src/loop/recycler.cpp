@@ -40,17 +40,6 @@ constexpr long many_blocks = 32L * 1024;                           // cached or 
 std::atomic<long> in_use_by_ended{0};
 thread_local constinit bool closed = false; // the thread ends, and has given its count
 
-/// Gives back the small blocks that this thread has cached.
-void empty_bins() noexcept {
-  for (auto& bin : this_recycler.bins) {
-    while (free_block* f = bin.head) {
-      bin.head = f->next;
-      ::operator delete(f);
-    }
-    bin.granules = 0;
-  }
-}
-
 /// The large blocks a thread has cached. Its end gives back the small ones, too.
 struct cache {
   std::array<recycler::bin, large_classes + 1> mapped{}; // by pages
@@ -61,7 +50,7 @@ struct cache {
     this_recycler.open = false;
     closed = true;
     in_use_by_ended.fetch_add(std::exchange(this_recycler.in_use, 0), std::memory_order_relaxed);
-    empty_bins();
+    drop_cached_blocks();
     for (std::size_t pages = 0; pages < mapped.size(); ++pages)
       while (free_block* f = mapped[pages].head) {
         mapped[pages].head = f->next;
@@ -176,12 +165,22 @@ long blocks_in_use_by_all() noexcept {
   return blocks_in_use() + in_use_by_ended.load(std::memory_order_relaxed);
 }
 
+void drop_cached_blocks() noexcept {
+  for (auto& bin : this_recycler.bins) {
+    while (free_block* f = bin.head) {
+      bin.head = f->next;
+      ::operator delete(f);
+    }
+    bin.granules = 0;
+  }
+}
+
 void trim_after_burst() noexcept {
   const long in_use = this_recycler.in_use;
   const bool worth_it = freed >= worth_a_trim || most_in_use - in_use >= many_blocks;
   if (!worth_it || in_use >= most_in_use / 8) [[likely]]
     return;
-  empty_bins();
+  drop_cached_blocks();
   ::malloc_trim(0);
   freed = 0;
   most_in_use = in_use;

@@ -3,21 +3,27 @@
 """Runs a program that uses troupe::main: program_test.py PROGRAM CASE."""
 import fcntl
 import os
+import pathlib
 import pty
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import tty
 
 LIMIT = 60  # seconds, for everything that should happen at once; sanitizers are slow
+
+# tsan holds a signal back that comes while its thread goes to sleep, until that wakes
+SIGNALS_MAY_BE_HELD_BACK = b"__tsan_init" in pathlib.Path(sys.argv[1]).read_bytes()
 
 
 class Program:
     def __init__(self, *args):
         self.process = subprocess.Popen([sys.argv[1], *args], text=True, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
+        self.woken_by = None
 
     def ready(self):
         """Waits until it says so."""
@@ -26,8 +32,19 @@ class Program:
         return self
 
     def signal(self, number):
+        if self.woken_by:
+            self.woken_by.cancel()
         self.process.send_signal(number)
+        if SIGNALS_MAY_BE_HELD_BACK:
+            self.woken_by = threading.Timer(5, self.wake)
+            self.woken_by.daemon = True
+            self.woken_by.start()
         return self
+
+    def wake(self):
+        """What was stopped looks for signals when it goes on."""
+        self.process.send_signal(signal.SIGSTOP)
+        self.process.send_signal(signal.SIGCONT)
 
     def stderr_until(self, part):
         said = ""

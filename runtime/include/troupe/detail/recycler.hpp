@@ -84,4 +84,7 @@ inline void deallocate(void* block, std::size_t bytes) noexcept {
 /// runs, those of the process. For leak checks in tests.
 [[nodiscard]] long blocks_in_use_by_all() noexcept;
 
+/// Gives back the small blocks that the calling thread has cached.
+void drop_cached_blocks() noexcept;
+
 } // namespace troupe::detail
