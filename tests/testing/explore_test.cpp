@@ -12,11 +12,13 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -204,6 +206,65 @@ BOOST_AUTO_TEST_CASE(program_that_depends_on_something_else_is_told) {
     10, o);
   BOOST_TEST_REQUIRE(e.failure.has_value());
   BOOST_TEST(contains(e.failure->why(), "not the second time"));
+}
+
+namespace {
+
+/// A task that every other run has, at most.
+task<> sometimes_there() {
+  co_await with_nursery([](nursery& n) -> task<> {
+    if (random_bits() % 2 == 0)
+      n.start_soon(named("guest", []() -> task<> { co_await checkpoint(); }));
+    co_return;
+  });
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(plan_may_name_what_only_some_of_the_runs_have) {
+  explore_options o;
+  o.simulation.faults = {stalls("guest", when::at(1), 1s)};
+  for (const unsigned processes : {1U, 2U}) {
+    o.processes = processes;
+    BOOST_TEST(explore(sometimes_there, 40, o).text() == "");
+  }
+  explore_all_options all;
+  all.simulation = o.simulation;
+  all.max_runs = 10;
+  for (all.seed = 1; simulate(all.seed, sometimes_there, all.simulation).failed(); ++all.seed) {
+  }
+  BOOST_TEST(explore_all(sometimes_there, all).text() == "");
+}
+
+BOOST_AUTO_TEST_CASE(plan_that_names_what_no_run_has_is_an_error) {
+  explore_options o;
+  o.simulation.faults = {stalls("guest", when::at(1), 1s), stalls("gest", when::at(1), 1s)};
+  for (const unsigned processes : {1U, 2U}) {
+    o.processes = processes;
+    const exploration e = explore(sometimes_there, 40, o);
+    BOOST_TEST_REQUIRE(e.failure.has_value());
+    BOOST_TEST((e.failure->unmatched == std::vector<std::size_t>{1}));
+    BOOST_TEST(e.text()
+               == "troupe: the fault plan names 'gest', and nothing that it could happen to has "
+                  "such a name, in 40 runs\n");
+  }
+  explore_all_options all;
+  all.simulation = o.simulation;
+  BOOST_TEST(contains(explore_all(sometimes_there, all).text(), "the fault plan names 'g"));
+}
+
+BOOST_AUTO_TEST_CASE(what_has_failed_comes_before_what_the_plan_has_missed) {
+  explore_options o;
+  o.simulation.faults = {stalls("nobody", when::at(1), 1s)};
+  const auto fails_at_times = []() -> task<> {
+    co_await checkpoint();
+    if (random_bits() % 10 == 0)
+      throw std::runtime_error("no luck");
+  };
+  const exploration e = explore(fails_at_times, 200, o);
+  BOOST_TEST_REQUIRE(e.failure.has_value());
+  BOOST_TEST(e.failure->why() == "no luck");
+  BOOST_TEST(simulate(e.failure->seed, fails_at_times, o.simulation).why() == "no luck");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "fault_plan.hpp"
 #include "refuse_in_task.hpp"
 #include "replay.hpp"
 #include "search.hpp"
@@ -7,6 +8,7 @@
 #include <troupe/testing/test_failure.hpp>
 
 #include <algorithm>
+#include <iterator>
 #include <sstream>
 #include <utility>
 
@@ -131,7 +133,7 @@ exploration run_again(const replay& r, const simulated_program& program,
   e.runs = 1;
   simulation_report report = program(r.seed, r.apply(options));
   r.check(report);
-  if (report.failed()) {
+  if (has_failed(report)) {
     e.replay = r.text();
     e.failure = std::move(report);
   }
@@ -166,6 +168,23 @@ simulation_report lost(std::uint64_t seed, const std::string& why) {
   return r;
 }
 
+std::vector<std::size_t> in_both(const std::vector<std::size_t>& a,
+                                 const std::vector<std::size_t>& b) {
+  std::vector<std::size_t> both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(both));
+  return both;
+}
+
+/// After all runs: a plan that names what was in none of them is a mistake.
+simulation_report unmatched(std::uint64_t seed, std::vector<std::size_t> which,
+                            const std::vector<fault>& plan) {
+  simulation_report r;
+  r.seed = seed;
+  r.failure = std::make_exception_ptr(unmatched_fault(plan[which.front()].names));
+  r.unmatched = std::move(which);
+  return r;
+}
+
 } // namespace
 
 exploration internal::explore(const simulated_program& program, std::uint64_t runs,
@@ -181,15 +200,18 @@ exploration internal::explore(const simulated_program& program, std::uint64_t ru
   const search_result s = search(program, runs, options);
   exploration e;
   e.runs = s.failing ? *s.failing - options.first_seed + 1 : runs;
-  if (!s.failing)
+  if (!s.failing) {
+    if (!s.unmatched.empty())
+      e.failure = unmatched(options.first_seed, s.unmatched, options.simulation.faults);
     return e;
+  }
   if (s.signal) {
     e.replay = std::to_string(*s.failing);
     e.failure = lost(*s.failing, "the process has died of signal " + std::to_string(s.signal));
     return e;
   }
   simulation_report again = program(*s.failing, options.simulation);
-  if (!again.failed()) {
+  if (!has_failed(again)) {
     e.replay = std::to_string(*s.failing);
     e.failure = lost(*s.failing, "it has failed once and not the second time: the program "
                                  "depends on something that no seed brings back");
@@ -210,10 +232,12 @@ exploration internal::explore_all(const simulated_program& program,
   now.order = schedule::in_turn;
   now.choices.clear();
   now.record = nullptr;
+  std::vector<std::size_t> never; // unmatched, in all runs so far
   while (e.runs < options.max_runs) {
     simulation_report r = program(options.seed, now);
+    never = e.runs == 0 ? r.unmatched : in_both(never, r.unmatched);
     ++e.runs;
-    if (r.failed()) {
+    if (has_failed(r)) {
       e.replay = replay{r.seed, r.choices, r.hash}.text();
       e.failure = std::move(r);
       draw(e, program, options.simulation, options.simulation.record);
@@ -231,11 +255,13 @@ exploration internal::explore_all(const simulated_program& program,
     }
     if (taken.empty()) {
       e.complete = true;
-      return e;
+      break;
     }
     ++taken.back().taken;
     now.choices = std::move(taken);
   }
+  if (!never.empty())
+    e.failure = unmatched(options.seed, std::move(never), options.simulation.faults);
   return e;
 }
 
@@ -243,6 +269,10 @@ std::string exploration::text() const {
   if (!failure)
     return {};
   std::ostringstream out;
+  if (replay.empty()) { // none has failed
+    out << "troupe: " << failure->why() << ", in " << runs << " runs\n";
+    return out.str();
+  }
   const simulation_report& shown = simplest ? *simplest : *failure;
   out << "troupe: run " << runs << " has failed, with seed " << failure->seed << ": " << shown.why()
       << '\n';

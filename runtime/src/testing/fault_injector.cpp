@@ -310,12 +310,13 @@ int fault_injector::file_used(file_use what, const std::string& path, std::size_
   return 0;
 }
 
-std::string fault_injector::unmatched() const {
+std::vector<std::size_t> fault_injector::unmatched() const {
   const std::lock_guard lock(mutex_);
-  for (const planned& p : plan_)
-    if (!p.matched)
-      return p.what.names;
-  return {};
+  std::vector<std::size_t> all;
+  for (std::size_t i = 0; i < plan_.size(); ++i)
+    if (!plan_[i].matched)
+      all.push_back(i);
+  return all;
 }
 
 } // namespace troupe::testing::internal

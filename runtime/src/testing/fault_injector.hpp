@@ -38,8 +38,13 @@ public:
   [[nodiscard]] bool empty() const noexcept { return plan_.empty(); }
   [[nodiscard]] bool is_for_tasks() const noexcept;
 
-  /// What the plan names and what has not been there; empty if all was.
-  [[nodiscard]] std::string unmatched() const;
+  /// The faults of the plan, from 0, whose names nothing has had.
+  [[nodiscard]] std::vector<std::size_t> unmatched() const;
+
+  /// What fault `i` of the plan names.
+  [[nodiscard]] const std::string& names(std::size_t i) const noexcept {
+    return plan_[i].what.names;
+  }
 
   void task_begins(troupe::detail::task_block& t) override;
   troupe::detail::message_fault message_arrives(std::uint64_t id, const std::string& name,

@@ -8,6 +8,12 @@
 
 namespace troupe::testing::internal {
 
+unmatched_fault::unmatched_fault(const std::string& names)
+  : test_failure("the fault plan names '" + names
+                 + "', and nothing that it could happen to has such a name") {}
+
+unmatched_fault::~unmatched_fault() = default;
+
 using troupe::detail::message_fault;
 
 bool matches(std::string_view pattern, std::string_view text) noexcept {

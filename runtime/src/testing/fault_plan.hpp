@@ -2,11 +2,20 @@
 #pragma once
 
 #include <troupe/testing/faults.hpp>
+#include <troupe/testing/test_failure.hpp>
 
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace troupe::testing::internal {
+
+/// A plan has named what was not there.
+class unmatched_fault : public test_failure {
+public:
+  explicit unmatched_fault(const std::string& names);
+  ~unmatched_fault() override;
+};
 
 /// Throws `usage_error` if the plan is impossible.
 void check_plan(const std::vector<fault>& plan);

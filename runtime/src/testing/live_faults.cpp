@@ -117,7 +117,9 @@ std::vector<std::string> live_faults::names() const {
 
 std::string live_faults::unmatched(std::string_view name) const {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->find(name)->unmatched();
+  const auto plan = impl_->find(name);
+  const auto all = plan->unmatched();
+  return all.empty() ? std::string() : plan->names(all.front());
 }
 
 } // namespace troupe::testing

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "search.hpp"
+#include "fault_plan.hpp"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <limits>
+#include <memory>
 #include <system_error>
 #include <thread>
 #include <vector>
@@ -30,23 +32,28 @@ struct shared {
   std::array<std::atomic<std::uint64_t>, most_processes> runs{};
 };
 
+/// ...and behind it, of each fault of the plan, whether it was there.
 class shared_memory {
 public:
-  shared_memory()
-    : at_(
-      ::mmap(nullptr, sizeof(shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+  explicit shared_memory(std::size_t faults)
+    : bytes_(sizeof(shared) + faults * sizeof(std::atomic<bool>)),
+      at_(::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
     if (at_ == MAP_FAILED)
       throw std::system_error(errno, std::generic_category(), "troupe: explore");
     new (at_) shared;
+    matched_ = reinterpret_cast<std::atomic<bool>*>(static_cast<std::byte*>(at_) + sizeof(shared));
+    std::uninitialized_value_construct_n(matched_, faults);
   }
   shared_memory(const shared_memory&) = delete;
   shared_memory& operator=(const shared_memory&) = delete;
-  ~shared_memory() { ::munmap(at_, sizeof(shared)); }
-  shared& operator*() noexcept { return *static_cast<shared*>(at_); }
-  shared* operator->() noexcept { return &**this; }
+  ~shared_memory() { ::munmap(at_, bytes_); }
+  shared* operator->() noexcept { return static_cast<shared*>(at_); }
+  std::atomic<bool>& matched(std::size_t fault) noexcept { return matched_[fault]; }
 
 private:
+  std::size_t bytes_;
   void* at_;
+  std::atomic<bool>* matched_;
 };
 
 /// A process with threads must not be forked: the child would have their locks, and not
@@ -73,21 +80,40 @@ void lower(std::atomic<std::uint64_t>& lowest, std::uint64_t seed) noexcept {
 }
 
 /// Every `step`-th seed, from the `i`-th on, until one fails or a lower one has.
-void search_part(shared& common, unsigned i, unsigned step, const simulated_program& program,
+void search_part(shared_memory& common, unsigned i, unsigned step, const simulated_program& program,
                  std::uint64_t runs, const explore_options& options) {
-  for (std::uint64_t n = i; n < runs && options.first_seed + n < common.lowest; n += step) {
-    common.runs[i] = options.first_seed + n;
-    if (program(common.runs[i], options.simulation).failed())
-      lower(common.lowest, common.runs[i]);
+  for (std::uint64_t n = i; n < runs && options.first_seed + n < common->lowest; n += step) {
+    common->runs[i] = options.first_seed + n;
+    const simulation_report r = program(common->runs[i], options.simulation);
+    if (has_failed(r))
+      lower(common->lowest, common->runs[i]);
+    auto missing = r.unmatched.begin();
+    for (std::size_t fault = 0; fault < options.simulation.faults.size(); ++fault)
+      if (missing != r.unmatched.end() && *missing == fault)
+        ++missing;
+      else
+        common.matched(fault) = true;
   }
 }
 
 } // namespace
 
+bool has_failed(const simulation_report& r) noexcept {
+  if (!r.failed() || r.unmatched.empty())
+    return r.failed();
+  try {
+    std::rethrow_exception(r.failure);
+  } catch (const unmatched_fault&) {
+    return false;
+  } catch (...) {
+    return true;
+  }
+}
+
 search_result search(const simulated_program& program, std::uint64_t runs,
                      const explore_options& options) {
   const unsigned count = processes_for(options, runs);
-  shared_memory common;
+  shared_memory common(options.simulation.faults.size());
   std::fflush(nullptr); // or the children would write it, too
   std::vector<pid_t> children;
   for (unsigned i = 0; i < count; ++i) {
@@ -95,7 +121,7 @@ search_result search(const simulated_program& program, std::uint64_t runs,
     children.push_back(child);
     if (child > 0)
       continue;
-    search_part(*common, i, count, program, runs, options); // here, if there is no process
+    search_part(common, i, count, program, runs, options); // here, if there is no process
     if (child == 0)
       ::_exit(0);
   }
@@ -110,11 +136,18 @@ search_result search(const simulated_program& program, std::uint64_t runs,
       signal = WIFSIGNALED(status) ? WTERMSIG(status) : SIGABRT;
     }
   }
-  if (died < common->lowest)
-    return {died, signal};
-  if (common->lowest == none)
-    return {};
-  return {common->lowest.load(), 0};
+  search_result result;
+  if (died < common->lowest) {
+    result.failing = died;
+    result.signal = signal;
+  } else if (common->lowest != none) {
+    result.failing = common->lowest;
+  } else {
+    for (std::size_t fault = 0; fault < options.simulation.faults.size(); ++fault)
+      if (!common.matched(fault))
+        result.unmatched.push_back(fault);
+  }
+  return result;
 }
 
 } // namespace troupe::testing::internal

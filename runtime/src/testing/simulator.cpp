@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "simulator.hpp"
+#include "fault_plan.hpp"
 
 #include <troupe/cancel_scope.hpp>
 #include <troupe/detail/task_extras.hpp>
@@ -62,12 +63,8 @@ void simulator::run_root(runtime& rt, task_block& root) {
     break;
   default: break;
   }
-  if (root.ended()) {
-    if (const std::string name = faults_.unmatched(); !name.empty())
-      fail("the fault plan names '" + name
-           + "', and nothing that it could happen to has such a name");
+  if (root.ended())
     return;
-  }
   {
     const on_loop here(rt.at(0));
     root.cancel("the simulation has failed");
@@ -113,7 +110,10 @@ void simulator::report(simulation_report& into) const {
   into.elapsed = now_.time_since_epoch();
   into.choices = order_.taken();
   into.failure = failure_;
-  if (failure_)
+  into.unmatched = faults_.unmatched();
+  if (!failure_ && !into.unmatched.empty())
+    into.failure = std::make_exception_ptr(unmatched_fault(faults_.names(into.unmatched.front())));
+  if (into.failure)
     into.log = log_.text();
 }
 

@@ -72,7 +72,8 @@ simulated_program simulated(F fn) {
 ///
 /// What fails is made simpler, as far as that goes: fewer faults of the plan happen, the loops
 /// change turns less often, and still it fails. `fn` is copied for each run; what it refers to has
-/// to be as new each time, and is another one in each process.
+/// to be as new each time, and is another one in each process. A fault of the plan that has met
+/// its name in none of the runs is a failure, too.
 ///
 /// With the environment variable `TROUPE_SEED` set to what `text()` has printed, there is one
 /// run, that one. If the program is no longer the same (the hash of its event log is not

@@ -65,11 +65,13 @@ struct simulation_options {
 struct simulation_report {
   std::uint64_t seed = 0;
   std::uint64_t steps = 0;
-  std::uint64_t hash = 0;      ///< of the event log: equal for the same program and seed
-  duration elapsed{};          ///< virtual time
-  std::vector<choice> choices; ///< where there was one to make
-  std::exception_ptr failure;  ///< what the program has thrown, or a `test_failure`
-  std::string log;             ///< the end of the event log, if it has failed
+  std::uint64_t hash = 0;             ///< of the event log: equal for the same program and seed
+  duration elapsed{};                 ///< virtual time
+  std::vector<choice> choices;        ///< where there was one to make
+  std::exception_ptr failure;         ///< what the program has thrown, or a `test_failure`
+  std::vector<std::size_t> unmatched; ///< the faults of the plan, from 0, whose names nothing
+                                      ///< has had: a failure, if there is no other
+  std::string log;                    ///< the end of the event log, if it has failed
 
   [[nodiscard]] bool failed() const noexcept { return failure != nullptr; }
 
