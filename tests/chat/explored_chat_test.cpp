@@ -7,6 +7,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <list>
 #include <set>
 
@@ -197,9 +198,50 @@ fault crash(const char* part, std::uint64_t most) {
   return is_cancelled_at(part, sometimes);
 }
 
+/// Goes to another room, while somebody talks in the first.
+task<> one_goes(house& h) {
+  co_await h.serve(std::make_unique<chat::memory_history>(), [](chat::service&) -> task<> {
+    guest ann = co_await guest::join("ann");
+    guest bob = co_await guest::join("bob");
+    co_await ann.say("hello");
+    co_await bob.say("/join den");
+    co_await ann.say("bob?");
+    co_await bob.hear("* you are in den");
+    const std::size_t entered = bob.heard.size();
+    for (int i = 0; i < 3; ++i) {
+      const std::string line = "are you there? " + std::to_string(i);
+      co_await ann.say(line);
+      co_await ann.hear("ann: " + line);
+    }
+    co_await bob.say("/quit");
+    co_await bob.hear_end();
+    demand(std::none_of(bob.heard.begin() + static_cast<std::ptrdiff_t>(entered), bob.heard.end(),
+                        [](const std::string& line) { return line.starts_with("ann: "); }),
+           "bob hears what is said in the lobby, which he has left:\n" + bob.all());
+  });
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(explored_chat)
+
+// Seed 16301 had found it, of a longer evening.
+BOOST_AUTO_TEST_CASE(wherever_a_room_crashes_who_has_left_it_hears_no_more_of_it) {
+  for (std::uint64_t n = 1; n <= 40; ++n) {
+    house shared;
+    shared.options.patience = 20ms;
+    shared.options.retry_after = 10ms;
+    shared.options.log = {};
+    simulation_options how;
+    how.network = &shared.net;
+    when once = when::at(n);
+    once.most = 1;
+    how.faults = {is_cancelled_at("lobby", once)};
+    const auto r = simulate(
+      1, [&] { return one_goes(shared); }, how);
+    BOOST_TEST(!r.failed(), "crashed at checkpoint " << n << ": " << r.text());
+  }
+}
 
 BOOST_AUTO_TEST_CASE(p18_all_hear_one_order_whatever_breaks) {
   network_options network;

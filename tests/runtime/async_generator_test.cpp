@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -16,16 +18,12 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::counts_end;
 
 static_assert(!std::is_copy_constructible_v<async_generator<int>>);
 static_assert(std::is_nothrow_move_constructible_v<async_generator<int>>);
 
 namespace {
-
-struct counts_end {
-  int& ended;
-  ~counts_end() { ++ended; }
-};
 
 /// 0, 1, 2 ..., one a second; counts when its body is gone.
 async_generator<int> ticks(int& ended, int count = 1000) {

@@ -2,6 +2,8 @@
 // Cancellation where it is least expected: while unwinding, in destructors, with
 // deadlines that have passed, and as far down as it goes.
 
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -13,14 +15,9 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::at_end;
 
 namespace {
-
-struct at_end {
-  std::string& log;
-  char what;
-  ~at_end() { log += what; }
-};
 
 template <class F>
 struct on_destruction {
@@ -31,9 +28,9 @@ template <class F>
 on_destruction(F) -> on_destruction<F>;
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int depth = 20'000;
+constexpr int deep_levels = 20'000;
 #else
-constexpr int depth = 200'000;
+constexpr int deep_levels = 200'000;
 #endif
 
 /// A chain of tasks, each of which waits for the next to start.
@@ -357,7 +354,7 @@ BOOST_AUTO_TEST_CASE(a_chain_of_starts_is_cancelled_without_recursion) {
   run_virtually([]() -> task<> {
     co_await with_nursery([&](nursery& n) -> task<> {
       BOOST_TEST(!co_await move_on_after(
-        1s, [&]() -> task<> { co_await n.start(start_chain, std::ref(n), depth); }));
+        1s, [&]() -> task<> { co_await n.start(start_chain, std::ref(n), deep_levels); }));
       BOOST_TEST(n.size() == 0U);
     });
   });
@@ -461,7 +458,7 @@ BOOST_AUTO_TEST_CASE(scopes_nest_as_deep_as_wanted) {
         static_cast<void>(co_await move_on_after(1h, [left] { return scopes(left - 1); }));
       }
     };
-    BOOST_TEST(!co_await move_on_after(1s, [] { return nest::scopes(depth); }));
+    BOOST_TEST(!co_await move_on_after(1s, [] { return nest::scopes(deep_levels); }));
   });
 }
 

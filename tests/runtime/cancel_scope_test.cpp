@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -10,14 +12,9 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::at_end;
 
 namespace {
-
-struct at_end {
-  std::string& log;
-  char what;
-  ~at_end() { log += what; }
-};
 
 task<int> deep(int n) {
   if (n == 0) {

@@ -16,7 +16,7 @@ using troupe::testing::run_virtually;
 
 namespace {
 
-task<int> after(int seconds) {
+task<int> after_seconds(int seconds) {
   if (seconds > 0)
     co_await sleep_for(std::chrono::seconds(seconds));
   co_return seconds;
@@ -54,12 +54,12 @@ BOOST_AUTO_TEST_CASE(none_to_gather_is_no_wait) {
 BOOST_AUTO_TEST_CASE(what_is_there_at_once_wins_wherever_it_stands) {
   run_virtually([]() -> task<> {
     const auto begin = current_time();
-    const auto front = co_await race(after(0), after(1));
+    const auto front = co_await race(after_seconds(0), after_seconds(1));
     BOOST_TEST(front.index() == 0U);
-    const auto back = co_await race(after(1), after(0));
+    const auto back = co_await race(after_seconds(1), after_seconds(0));
     BOOST_TEST(back.index() == 1U);
     BOOST_TEST((current_time() == begin));
-    const auto [a, b] = co_await gather(after(0), after(1));
+    const auto [a, b] = co_await gather(after_seconds(0), after_seconds(1));
     BOOST_TEST(a == 0);
     BOOST_TEST(b == 1);
     BOOST_TEST((current_time() - begin == 1s));
@@ -70,13 +70,13 @@ BOOST_AUTO_TEST_CASE(a_race_within_a_gather_within_a_race) {
   run_virtually([]() -> task<> {
     const auto begin = current_time();
     auto inner = []() -> task<int> {
-      const auto [a, b] = co_await gather(after(2), []() -> task<int> {
-        const auto first = co_await race(after(5), after(3));
+      const auto [a, b] = co_await gather(after_seconds(2), []() -> task<int> {
+        const auto first = co_await race(after_seconds(5), after_seconds(3));
         co_return static_cast<int>(first.index());
       }());
       co_return a + b;
     };
-    const auto first = co_await race(inner(), after(9));
+    const auto first = co_await race(inner(), after_seconds(9));
     BOOST_TEST(std::get<0>(first) == 3);
     BOOST_TEST((current_time() - begin == 3s));
   });
@@ -85,7 +85,7 @@ BOOST_AUTO_TEST_CASE(a_race_within_a_gather_within_a_race) {
 BOOST_AUTO_TEST_CASE(one_that_will_not_be_cancelled_is_waited_for) {
   run_virtually([]() -> task<> {
     const auto begin = current_time();
-    static_cast<void>(co_await race(after(2), stubborn(3), after(5)));
+    static_cast<void>(co_await race(after_seconds(2), stubborn(3), after_seconds(5)));
     BOOST_TEST((current_time() - begin == 3s));
     BOOST_CHECK_THROW(static_cast<void>(co_await race(failing(), stubborn(3))), std::runtime_error);
     BOOST_TEST((current_time() - begin == 6s));
@@ -98,10 +98,12 @@ BOOST_AUTO_TEST_CASE(one_that_will_not_be_cancelled_is_waited_for) {
 BOOST_AUTO_TEST_CASE(cancelled_when_some_have_ended_already) {
   run_virtually([]() -> task<> {
     const auto begin = current_time();
-    BOOST_TEST(!co_await move_on_after(
-      1s, []() -> task<> { static_cast<void>(co_await gather(after(9), after(9), after(0))); }));
-    BOOST_TEST(!co_await move_on_after(
-      1s, []() -> task<> { static_cast<void>(co_await gather_settled(after(9), after(0))); }));
+    BOOST_TEST(!co_await move_on_after(1s, []() -> task<> {
+      static_cast<void>(co_await gather(after_seconds(9), after_seconds(9), after_seconds(0)));
+    }));
+    BOOST_TEST(!co_await move_on_after(1s, []() -> task<> {
+      static_cast<void>(co_await gather_settled(after_seconds(9), after_seconds(0)));
+    }));
     BOOST_TEST((current_time() - begin == 2s));
   });
 }

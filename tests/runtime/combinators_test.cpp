@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -14,6 +16,7 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::counts_end;
 
 namespace {
 
@@ -28,11 +31,6 @@ task<int> fails_after(duration d) {
   co_await sleep_for(d);
   throw std::runtime_error("broken");
 }
-
-struct counts_end {
-  int& ended;
-  ~counts_end() { ++ended; }
-};
 
 /// Never ends by itself; takes a second to be cancelled.
 task<int> slow_to_cancel(int& ended) {

@@ -2,6 +2,7 @@
 // Names and "happy eyeballs", against a name server of the test's own.
 #include <troupe/troupe.hpp>
 
+#include "support/loopback.hpp"
 #include "support/stream_pair.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -22,11 +23,10 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::localhost;
 using troupe_test::read_text;
 
 namespace {
-
-const std::string localhost = "127.0.0.1";
 
 /// Answers questions for names of `zone`: their IPv4 and IPv6 addresses. Names that are not
 /// there do not exist; "silent" gets no answer.

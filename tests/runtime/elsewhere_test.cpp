@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr int rounds = 50;
+constexpr int visits = 50;
 
 /// Runs on three loops.
 template <class F>
@@ -47,7 +47,7 @@ task<> grow(std::atomic<int>* ended, int depth) {
   });
 }
 
-task<> fail(int number) {
+task<> fail_with(int number) {
   co_await checkpoint();
   throw std::runtime_error(std::to_string(number));
 }
@@ -57,7 +57,7 @@ task<> fail(int number) {
 BOOST_AUTO_TEST_SUITE(elsewhere_suite)
 
 BOOST_AUTO_TEST_CASE(p04_cancelled_before_it_has_arrived_a_child_runs_to_its_first_checkpoint) {
-  for (int round = 0; round < rounds; ++round)
+  for (int round = 0; round < visits; ++round)
     run_on_three([]() -> task<> {
       std::atomic<int> began{0}, went_on{0};
       co_await with_nursery([&](nursery& n) -> task<> {
@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(p04_cancelled_before_it_has_arrived_a_child_runs_to_its_fir
 
 BOOST_AUTO_TEST_CASE(p03_a_result_that_is_on_its_way_home_is_not_lost_to_a_cancellation) {
   int delivered = 0;
-  for (int round = 0; round < rounds; ++round)
+  for (int round = 0; round < visits; ++round)
     run_on_three([&]() -> task<> {
       std::atomic<bool> returned{false};
       co_await with_nursery([&](nursery& n) -> task<> {
@@ -101,11 +101,11 @@ BOOST_AUTO_TEST_CASE(p03_a_result_that_is_on_its_way_home_is_not_lost_to_a_cance
         ++delivered;
       });
     });
-  BOOST_TEST(delivered == rounds);
+  BOOST_TEST(delivered == visits);
 }
 
 BOOST_AUTO_TEST_CASE(p06_a_cancellation_races_the_end_of_the_child) {
-  for (int round = 0; round < rounds; ++round)
+  for (int round = 0; round < visits; ++round)
     run_on_three([round]() -> task<> {
       co_await with_nursery([&](nursery& n) -> task<> {
         auto h = n.start_on(
@@ -133,7 +133,7 @@ BOOST_AUTO_TEST_CASE(p06_a_cancellation_races_the_end_of_the_child) {
 }
 
 BOOST_AUTO_TEST_CASE(p01_a_tree_over_three_loops_ends_with_its_top) {
-  for (int round = 0; round < rounds / 5; ++round) {
+  for (int round = 0; round < visits / 5; ++round) {
     std::atomic<int> ended{0};
     run_on_three([&]() -> task<> {
       co_await move_on_after(1ms, [&]() -> task<> { co_await grow(&ended, 4); });
@@ -147,14 +147,14 @@ BOOST_AUTO_TEST_CASE(p01_a_tree_over_three_loops_ends_with_its_top) {
 }
 
 BOOST_AUTO_TEST_CASE(p02_failures_on_three_loops_arrive_as_many_as_they_are) {
-  for (int round = 0; round < rounds; ++round)
+  for (int round = 0; round < visits; ++round)
     run_on_three([]() -> task<> {
       try {
         co_await with_nursery({.always_group = true}, [](nursery& n) -> task<> {
           for (int i = 0; i < 6; ++i)
             n.start_on(
               static_cast<unsigned>(i),
-              [](int x) -> task<> { co_await shielded([x] { return fail(x); }); }, i);
+              [](int x) -> task<> { co_await shielded([x] { return fail_with(x); }); }, i);
           co_return;
         });
         BOOST_ERROR("not thrown");
@@ -196,7 +196,7 @@ BOOST_AUTO_TEST_CASE(the_reason_of_a_cancellation_is_known_over_there) {
 }
 
 BOOST_AUTO_TEST_CASE(p09_a_clean_up_over_there_is_waited_for) {
-  for (int round = 0; round < rounds; ++round) {
+  for (int round = 0; round < visits; ++round) {
     std::atomic<int> cleaned{0};
     run_on_three([&]() -> task<> {
       co_await with_nursery([&](nursery& n) -> task<> {
@@ -233,7 +233,7 @@ BOOST_AUTO_TEST_CASE(a_deadline_counts_over_there) {
 }
 
 BOOST_AUTO_TEST_CASE(what_a_child_was_given_is_destroyed_before_its_nursery_ends) {
-  for (int round = 0; round < rounds; ++round)
+  for (int round = 0; round < visits; ++round)
     run_on_three([]() -> task<> {
       std::atomic<int> gone{0};
       co_await with_nursery([&](nursery& n) -> task<> {
@@ -261,7 +261,7 @@ BOOST_AUTO_TEST_CASE(an_error_handler_hears_of_failures_from_other_loops_at_home
         ++heard;
       });
       for (unsigned i = 0; i < 3; ++i)
-        n.start_on(i, named("bad", fail), 1);
+        n.start_on(i, named("bad", fail_with), 1);
       co_return;
     });
     BOOST_TEST(heard == 3);

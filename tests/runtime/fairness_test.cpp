@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // No kind of work on a loop starves another, and nothing overtakes or gets lost.
+#include "support/loopback.hpp"
 #include "support/stream_pair.hpp"
 
 #include <troupe/testing/virtual_clock.hpp>
@@ -19,11 +20,10 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe_test::echo;
+using troupe_test::loopback;
 using troupe_test::read_text;
 
 namespace {
-
-const listen_options loopback{.address = "127.0.0.1"};
 
 /// Talks to itself over loopback, as a sign that sockets are looked at.
 task<> hundred_round_trips() {

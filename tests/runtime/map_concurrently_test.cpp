@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -14,15 +16,7 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
-
-namespace {
-
-struct counts_end {
-  int& ended;
-  ~counts_end() { ++ended; }
-};
-
-} // namespace
+using troupe_test::counts_end;
 
 BOOST_AUTO_TEST_SUITE(map_concurrently_suite)
 

@@ -3,6 +3,7 @@
 // can stop on its way, so that there is no fourth time for it; the tests of each look at the
 // effects.
 #include "support/awaitable_trials.hpp"
+#include "support/loopback.hpp"
 
 #include <boost/test/unit_test.hpp>
 
@@ -16,13 +17,12 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::localhost;
+using troupe_test::loopback;
 using troupe_test::run_trials;
 using troupe_test::trial;
 
 namespace {
-
-const listen_options loopback{.address = "127.0.0.1"};
-const std::string localhost = "127.0.0.1";
 
 /// Two ends of a connection, of which nobody uses the other one.
 struct ends {

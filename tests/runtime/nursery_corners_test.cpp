@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Nurseries, handles and start() where it is least expected.
 
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -14,14 +16,9 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::at_end;
 
 namespace {
-
-struct at_end {
-  std::string& log;
-  char what;
-  ~at_end() { log += what; }
-};
 
 task<> fail(std::string text) {
   throw std::runtime_error(text);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -11,18 +13,13 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::at_end;
 
 static_assert(!std::is_copy_constructible_v<nursery>);
 static_assert(!std::is_copy_constructible_v<task<>>);
 static_assert(std::is_nothrow_move_constructible_v<task<int>>);
 
 namespace {
-
-struct at_end {
-  std::string& log;
-  char what;
-  ~at_end() { log += what; }
-};
 
 task<> fail_after_checkpoint(std::string text) {
   co_await checkpoint();

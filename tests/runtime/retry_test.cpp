@@ -3,6 +3,7 @@
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
+#include "support/loopback.hpp"
 #include "support/stream_pair.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -16,11 +17,10 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
+using troupe_test::loopback;
 using troupe_test::read_text;
 
 namespace {
-
-const listen_options loopback{.address = "127.0.0.1"};
 
 retry_policy exact() {
   retry_policy p;

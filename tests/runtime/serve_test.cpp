@@ -3,6 +3,7 @@
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
+#include "support/loopback.hpp"
 #include "support/stream_pair.hpp"
 
 #include <boost/test/unit_test.hpp>
@@ -23,14 +24,9 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe_test::echo;
+using troupe_test::localhost;
+using troupe_test::loopback;
 using troupe_test::read_text;
-
-namespace {
-
-const listen_options loopback{.address = "127.0.0.1"};
-const std::string localhost = "127.0.0.1";
-
-} // namespace
 
 BOOST_AUTO_TEST_SUITE(serving)
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The handshake of start() where it is least expected.
 
+#include "support/at_end.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -13,16 +15,7 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
-
-namespace {
-
-struct at_end {
-  std::string& log;
-  char what;
-  ~at_end() { log += what; }
-};
-
-} // namespace
+using troupe_test::at_end;
 
 BOOST_AUTO_TEST_SUITE(start_corners)
 

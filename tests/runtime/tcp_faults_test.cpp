@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bad clients, too many of them, and bad handlers: the service lives.
+#include "support/loopback.hpp"
 #include "support/stream_pair.hpp"
 
 #include <troupe/testing/virtual_clock.hpp>
@@ -28,6 +29,7 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using troupe_test::echo;
+using troupe_test::loopback;
 using troupe_test::read_text;
 
 namespace {
@@ -37,8 +39,6 @@ constexpr bool sanitized = true;
 #else
 constexpr bool sanitized = false;
 #endif
-
-const listen_options loopback{.address = "127.0.0.1"};
 
 /// Bytes of this process that are in memory.
 double resident() {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/loopback.hpp"
 #include "support/stream_pair.hpp"
 
 #include <troupe/testing/virtual_clock.hpp>
@@ -22,6 +23,7 @@ using namespace troupe;
 using namespace std::chrono_literals;
 using troupe::testing::wait_all_tasks_blocked;
 using troupe_test::echo;
+using troupe_test::loopback;
 using troupe_test::read_text;
 
 static_assert(!std::is_copy_constructible_v<tcp_stream>);
@@ -30,8 +32,6 @@ static_assert(std::is_base_of_v<stream, tcp_stream>);
 static_assert(std::is_base_of_v<std::system_error, connection_refused>);
 
 namespace {
-
-const listen_options loopback{.address = "127.0.0.1"};
 
 using pair_body = std::function<task<>(tcp_stream&, tcp_stream&)>;
 

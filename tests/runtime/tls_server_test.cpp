@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // What a server offers: SNI, ALPN, reload, resumption; and serve_tls with bad clients.
+#include "support/loopback.hpp"
 #include "support/stream_pair.hpp"
 #include "support/tls_pair.hpp"
 
@@ -18,8 +19,6 @@ using troupe::testing::run_virtually;
 using namespace std::chrono_literals;
 
 namespace {
-
-const listen_options loopback{.address = "127.0.0.1"};
 
 /// What a connection that was made says.
 struct facts {

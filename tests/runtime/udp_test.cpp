@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "support/loopback.hpp"
+
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -13,13 +15,12 @@
 #include <vector>
 
 using namespace troupe;
+using troupe_test::localhost;
 
 static_assert(std::is_nothrow_move_constructible_v<udp_socket>);
 static_assert(!std::is_copy_constructible_v<udp_socket>);
 
 namespace {
-
-const std::string localhost = "127.0.0.1";
 
 task<std::string> receive_text(datagram_socket& from, std::size_t at_most = 100) {
   std::string text(at_most, '\0');

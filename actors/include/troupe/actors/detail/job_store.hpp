@@ -44,8 +44,8 @@ struct pool_job {
   cancel_scope* scope = nullptr; // while it is done
   semaphore::permit room;        // in the queue
   std::optional<backoff> delays;
-  std::list<pool_job>* place = nullptr;
-  typename std::list<pool_job>::iterator self;
+  std::list<std::optional<pool_job>>* place = nullptr;
+  typename std::list<std::optional<pool_job>>::iterator self;
 };
 
 /// The jobs of a pool: queued, under way, to be tried again, and over but not fetched yet.
@@ -62,11 +62,14 @@ public:
 
   entry& add(Job&& job, const job_options& options, semaphore::permit room) {
     entries& queue = queued_[options.priority];
-    entry& e = queue.emplace_back(std::move(job), options, std::move(room));
-    e.place = &queue;
-    e.self = std::prev(queue.end());
+    if (spare_.empty())
+      spare_.emplace_back();
+    entry& e = spare_.front().emplace(std::move(job), options, std::move(room));
     if (options_.retry)
       e.delays.emplace(*options_.retry);
+    queue.splice(queue.end(), spare_, spare_.begin());
+    e.place = &queue;
+    e.self = std::prev(queue.end());
     ++queued_count_;
     return e;
   }
@@ -83,7 +86,7 @@ public:
       return nullptr;
     for (auto& [priority, waiting_ones] : queued_)
       if (!waiting_ones.empty()) {
-        entry& e = waiting_ones.front();
+        entry& e = *waiting_ones.front();
         --queued_count_;
         move_to(running_, e);
         e.room.release();
@@ -95,19 +98,23 @@ public:
   /// Those that are to be tried again by now go back to the queue. Returns how many.
   std::size_t requeue_due() noexcept {
     std::size_t count = 0;
-    for (const time_point now = current_time(); !delayed_.empty() && delayed_.front().due <= now;
+    for (const time_point now = current_time(); !delayed_.empty() && delayed_.front()->due <= now;
          ++count)
-      requeue(delayed_.front(), false);
+      requeue(*delayed_.front(), false);
     return count;
   }
   [[nodiscard]] time_point next_due() const noexcept {
-    return delayed_.empty() ? time_point::max() : delayed_.front().due;
+    return delayed_.empty() ? time_point::max() : delayed_.front()->due;
   }
 
   void forget(entry& e) noexcept {
     if (is_queued(e))
       --queued_count_;
-    e.place->erase(e.self);
+    const auto node = e.self;
+    spare_.splice(spare_.begin(), *e.place, node);
+    node->reset();
+    if (spare_.size() > most_spare)
+      spare_.pop_back();
     if (drained_ && nothing_to_do())
       std::exchange(drained_, nullptr)->set();
   }
@@ -190,7 +197,8 @@ public:
   [[nodiscard]] std::size_t queued() const noexcept { return queued_count_; }
 
 private:
-  using entries = std::list<entry>;
+  using entries = std::list<std::optional<entry>>;
+  static constexpr std::size_t most_spare = 1024;
 
   void move_to(entries& to, entry& e, bool in_front = false) noexcept {
     to.splice(in_front ? to.begin() : to.end(), *e.place, e.self);
@@ -213,7 +221,7 @@ private:
       options_.retry->on_retry(error, *delay);
     e.due = now + *delay;
     const auto later = std::find_if(delayed_.begin(), delayed_.end(),
-                                    [&e](const entry& other) { return other.due > e.due; });
+                                    [&e](const auto& other) { return other->due > e.due; });
     delayed_.splice(later, *e.place, e.self);
     e.place = &delayed_;
     return true;
@@ -239,6 +247,7 @@ private:
   const worker_pool_options& options_;
   std::map<int, entries, std::greater<>> queued_;
   entries running_, delayed_, over_;
+  entries spare_; // without a job, for the next ones
   channel_ends<failed_job<Job>> letters_;
   std::shared_ptr<event> drained_;
   std::size_t queued_count_ = 0;

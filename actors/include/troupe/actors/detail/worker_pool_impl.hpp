@@ -186,16 +186,32 @@ private:
     --fresh_;
     for (;;) {
       while (entry* e = jobs_.take()) {
-        const bool goes_on = co_await perform(*w, *e);
-        if (!goes_on)
-          co_return;
+        if (is_plain(*e)) { // nothing ends it before its time but the worker's end
+          begin(*w, *e);
+          std::exception_ptr error;
+          try {
+            co_await call(*w, *e);
+          } catch (...) {
+            error = std::current_exception();
+          }
+          if (!error && !e->value)
+            co_return; // its task on another loop was cancelled there
+          end(*w, *e, std::move(error));
+        } else {
+          const bool goes_on = co_await perform(*w, *e);
+          if (!goes_on)
+            co_return;
+        }
       }
       const bool extra = workers_.size() > options_.workers;
       w->wake.emplace();
       idle_.splice(idle_.begin(), w->place);
-      const duration patience = extra ? options_.idle_limit : duration::max();
-      const bool woken =
-        co_await move_on_after(patience, [&]() -> task<> { co_await w->wake->wait(); });
+      bool woken = true;
+      if (extra)
+        woken = co_await move_on_after(options_.idle_limit,
+                                       [&]() -> task<> { co_await w->wake->wait(); });
+      else
+        co_await w->wake->wait();
       if (w->place.empty())
         w->place.splice(w->place.end(), idle_, w->position);
       if (!woken && jobs_.queued() == 0 && workers_.size() > options_.workers) {
@@ -212,32 +228,41 @@ private:
       static_cast<void>(jobs_.finish(e, false, nullptr));
       co_return true;
     }
-    w.job = &e;
-    ++e.attempts;
+    begin(w, e);
     bool returned = false;
     std::exception_ptr error;
     try {
-      if (!limited && !e.wanted) { // nothing ends it before its time but the worker's end
+      co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
+        e.scope = &s;
+        if (limited)
+          s.deadline(e.deadline);
         co_await call(w, e);
         returned = true;
-      } else
-        co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
-          e.scope = &s;
-          if (limited)
-            s.deadline(e.deadline);
-          co_await call(w, e);
-          returned = true;
-        });
+      });
     } catch (...) {
       error = std::current_exception();
     }
     if (returned && !e.value)
-      co_return false; // its task on another loop was cancelled there
+      co_return false; // as above
+    end(w, e, std::move(error));
+    co_return true;
+  }
+
+  [[nodiscard]] bool is_plain(const entry& e) const noexcept {
+    return !e.wanted && e.deadline == time_point::max();
+  }
+
+  void begin(worker& w, entry& e) noexcept {
+    w.job = &e;
+    ++e.attempts;
+  }
+
+  void end(worker& w, entry& e, std::exception_ptr error) {
     e.scope = nullptr;
     w.job = nullptr;
-    if (jobs_.finish(e, returned, std::move(error)))
+    const bool completed = e.value.has_value();
+    if (jobs_.finish(e, completed, std::move(error)))
       wake_keeper();
-    co_return true;
   }
 
   task<> call(worker& w, entry& e) {
