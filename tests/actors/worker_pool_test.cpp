@@ -8,6 +8,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -319,6 +321,28 @@ BOOST_AUTO_TEST_CASE(cancelling_a_pool_cancels_its_jobs) {
   });
   BOOST_TEST(begun == 4);
   BOOST_TEST(gone == 4);
+}
+
+BOOST_AUTO_TEST_CASE(job_may_hand_over_another_when_it_goes) {
+  using at_end = std::shared_ptr<void>;
+  int done = 0;
+  run_virtually([&]() -> task<> {
+    const worker_pool_options options;
+    const auto work = [&](at_end& /*job*/) -> task<> {
+      ++done;
+      co_await checkpoint();
+    };
+    co_await with_worker_pool(options, work, [](worker_pool<at_end>& pool) -> task<> {
+      at_end first(nullptr, [&pool](std::nullptr_t) {
+        at_end second;
+        BOOST_TEST(pool.try_submit(second));
+      });
+      co_await pool.submit(std::move(first));
+      co_await pool.drain();
+      BOOST_TEST(pool.statistics().done == 2u);
+    });
+  });
+  BOOST_TEST(done == 2);
 }
 
 BOOST_AUTO_TEST_CASE(workers_on_all_loops_do_every_job_once) {

@@ -111,8 +111,9 @@ public:
     if (is_queued(e))
       --queued_count_;
     const auto node = e.self;
-    spare_.splice(spare_.begin(), *e.place, node);
-    node->reset();
+    entries& place = *e.place;
+    node->reset(); // which may hand over another job
+    spare_.splice(spare_.begin(), place, node);
     if (spare_.size() > most_spare)
       spare_.pop_back();
     if (drained_ && nothing_to_do())
@@ -139,9 +140,10 @@ public:
       std::exchange(drained_, nullptr)->set();
   }
 
-  /// What has become of an attempt. Returns true if there is to be another one, later.
-  bool finish(entry& e, bool completed, std::exception_ptr error) {
-    if (completed) {
+  /// An attempt has left its value, or has failed. Returns true if there is to be another one,
+  /// later.
+  bool finish(entry& e, std::exception_ptr error) {
+    if (e.value) {
       ++counted_.done;
       settle(e);
     } else if (e.discarded) {

@@ -225,7 +225,7 @@ private:
   task<bool> perform(worker& w, entry& e) {
     const bool limited = e.deadline != time_point::max();
     if (limited && e.deadline <= current_time()) {
-      static_cast<void>(jobs_.finish(e, false, nullptr));
+      static_cast<void>(jobs_.finish(e, nullptr));
       co_return true;
     }
     begin(w, e);
@@ -260,8 +260,7 @@ private:
   void end(worker& w, entry& e, std::exception_ptr error) {
     e.scope = nullptr;
     w.job = nullptr;
-    const bool completed = e.value.has_value();
-    if (jobs_.finish(e, completed, std::move(error)))
+    if (jobs_.finish(e, std::move(error)))
       wake_keeper();
   }
 
