@@ -4,7 +4,6 @@
 #include "fault_injection.hpp"
 #include "p24_scenarios.hpp"
 
-#include <troupe/detail/recycler.hpp>
 #include <troupe/testing/failing_allocations.hpp>
 #include <troupe/testing/injection.hpp>
 #include <troupe/testing/simulation.hpp>
@@ -82,7 +81,6 @@ outcome_of_run run_once(const p24::scenario& s, p24::ledger& l, std::size_t k) {
   current_scenario = s.name;
   outcome_of_run result;
   std::set_terminate(say_where);
-  troupe::detail::drop_cached_blocks();
   const long before = testing::allocations.live();
   const long open_before = open_descriptors();
   try {
@@ -98,7 +96,6 @@ outcome_of_run run_once(const p24::scenario& s, p24::ledger& l, std::size_t k) {
       result.text = describe(std::current_exception());
   }
   result.seen = faults::io.seen();
-  troupe::detail::drop_cached_blocks();
   result.leaked = testing::allocations.live() - before;
   result.left_open = open_descriptors() - open_before;
   return result;

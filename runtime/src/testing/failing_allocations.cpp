@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include <troupe/detail/recycler.hpp>
 #include <troupe/testing/failing_allocations.hpp>
 
 #include <cstdlib>
@@ -23,6 +24,11 @@ bool failing_events::next() noexcept {
   const std::size_t number = seen_.fetch_add(1) + 1;
   const std::size_t at = fail_at_;
   return at != 0 && (number == at || (number > at && all_after_));
+}
+
+long failing_allocations::live() const noexcept {
+  troupe::detail::drop_cached_blocks();
+  return live_;
 }
 
 void* failing_allocations::take(std::size_t bytes, std::size_t alignment) {

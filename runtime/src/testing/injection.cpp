@@ -237,12 +237,9 @@ std::size_t for_each_allocation(const std::function<task<>()>& scenario,
   for (std::size_t k = 1;; ++k) {
     const std::string point = "allocation " + std::to_string(k) + " fails";
     require(k < o.most, point, "more allocations than there may be");
-    troupe::detail::drop_cached_blocks();
     const long before = allocations.live();
     const bool finished = naming(point, [&] { return run_without_memory(scenario, o, k); });
     const bool over = allocations.seen() < k;
-    // What other threads took and this one freed, it may have cached.
-    troupe::detail::drop_cached_blocks();
     const long left = allocations.live() - before;
     require(left == 0, point, in_number(left, "blocks of memory are left"));
     naming(point, [&] { check({k, finished}); });

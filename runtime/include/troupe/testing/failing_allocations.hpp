@@ -49,8 +49,9 @@ public:
   [[nodiscard]] void* take(std::size_t bytes, std::size_t alignment);
   void give_back(void* p) noexcept;
 
-  /// Blocks that were given out and not given back.
-  [[nodiscard]] long live() const noexcept { return live_; }
+  /// Blocks that were given out and not given back. What the calling thread has cached for its
+  /// tasks, of its own and what others took and it freed, is given back before.
+  [[nodiscard]] long live() const noexcept;
 
 private:
   std::atomic<long> live_{0};
