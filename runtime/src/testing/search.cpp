@@ -87,11 +87,8 @@ void search_part(shared_memory& common, unsigned i, unsigned step, const simulat
     const simulation_report r = program(common->runs[i], options.simulation);
     if (has_failed(r))
       lower(common->lowest, common->runs[i]);
-    auto missing = r.unmatched.begin();
     for (std::size_t fault = 0; fault < options.simulation.faults.size(); ++fault)
-      if (missing != r.unmatched.end() && *missing == fault)
-        ++missing;
-      else
+      if (!std::binary_search(r.unmatched.begin(), r.unmatched.end(), fault))
         common.matched(fault) = true;
   }
 }
