@@ -203,7 +203,7 @@ def check_awaitables_of(headers, tables):
 
 def check_headers_alone():
     def alone(name):
-        done = subprocess.run(["g++", "-std=c++20", "-Wall", "-Wextra", "-fsyntax-only", "-x", "c++", "-",
+        done = subprocess.run(["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c++", "-",
                                "-Iruntime/include", "-Iactors/include", "-Ibuild/dev/runtime/include"],
                               cwd=ROOT, capture_output=True, text=True,
                               input=f"#include <{name.split('/include/')[1]}>\n")
