@@ -276,10 +276,20 @@ BOOST_AUTO_TEST_CASE(goodbye_is_said_to_good_ones_and_only_the_end_waits_for_it)
         one.discard(); // nobody knows what state it is in
       }
       BOOST_TEST(s.open == 0);
+      {
+        auto one = co_await pool.borrow();
+        one.retire();
+      }
+      co_await sleep_for(100ms);
+      BOOST_TEST((said == std::vector{2}));
+      BOOST_TEST(pool.statistics().broken == 1u); // the discarded one
+      co_await sleep_for(1s);
+      BOOST_TEST(s.open == 0);
+      said.clear();
       co_await three(pool);
       co_await sleep_for(1min + 100ms);
       std::sort(said.begin(), said.end());
-      BOOST_TEST((said == std::vector{2, 3, 4}));
+      BOOST_TEST((said == std::vector{3, 4, 5}));
       BOOST_TEST(s.open == 3); // they are at it
       const auto before = current_time();
       co_await three(pool);

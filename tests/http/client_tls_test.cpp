@@ -50,7 +50,7 @@ struct secure_server {
       ends += how_it_ends;
       if (!how_it_ends.empty())
         co_return;
-      co_await client.write_all(reply("hello"));
+      co_await client.write_all(reply("hello", "200 OK", more));
       if (deaf)
         co_await sleep_forever();
     }
@@ -59,6 +59,7 @@ struct secure_server {
   tls_server_context context{server_options()};
   http::client_options how;
   std::shared_ptr<testing::memory_pipe> to_server;
+  std::string more; // of each head
   std::string ends;
   bool deaf = false; // reads no more than a request
 };
@@ -91,6 +92,21 @@ TROUPE_TEST_CASE(idle_connection_is_closed_with_a_goodbye) {
       co_await sleep_for(2s);
       BOOST_TEST(server.ends == "clean ");
       BOOST_TEST(session.statistics().connections == 0U);
+    });
+  });
+}
+
+TROUPE_TEST_CASE(server_that_does_not_keep_its_connection_is_left_with_a_goodbye) {
+  co_await with_secure_server([](secure_server& server) -> task<> {
+    server.more = "Connection: close\r\n";
+    co_await http::with_client_session(server.how, [&](http::client_session& session) -> task<> {
+      co_await ask(session);
+      co_await sleep_for(1ms);
+      BOOST_TEST(server.ends == "clean ");
+      BOOST_TEST(session.statistics().connections == 0U);
+      co_await ask(session);
+      co_await sleep_for(1ms);
+      BOOST_TEST(server.ends == "clean clean ");
     });
   });
 }

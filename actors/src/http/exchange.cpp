@@ -57,8 +57,10 @@ void exchange::orphan() noexcept {
 void exchange::end() noexcept {
   if (!connection_)
     return;
-  if (!keep_ || !(**connection_)->buffered().empty()) // nobody has asked for that
+  if (!(**connection_)->buffered().empty()) // nobody has asked for that
     connection_->discard();
+  else if (!keep_)
+    connection_->retire();
   connection_.reset();
 }
 

@@ -57,13 +57,15 @@ struct connection {
   time_point opened;
   time_point last_used;
   std::uint64_t generation;
+  bool retired = false; // not to be lent again
 };
 
 } // namespace pools
 
-/// A connection that is lent. Its end gives it back, unless it was discarded, or is too old. When
-/// an exception or a cancellation is on its way, nobody knows what state it is in, and it is not
-/// given back either; if the pool can ask (`connection_functions::usable`), that says it instead.
+/// A connection that is lent. Its end gives it back, unless it was discarded or retired, or is too
+/// old. When an exception or a cancellation is on its way, nobody knows what state it is in, and it
+/// is not given back either; if the pool can ask (`connection_functions::usable`), that says it
+/// instead.
 template <class T>
 class lease {
 public:
@@ -84,6 +86,10 @@ public:
 
   /// It is broken, or in the middle of something: closed instead of given back.
   void discard() noexcept { discarded_ = true; }
+
+  /// It is sound, but not to be lent again: it is told so (`connection_functions::close`) and
+  /// closed, as one that is too old.
+  void retire() noexcept { connection_->retired = true; }
 
 private:
   friend class pools::connection_core<T>;

@@ -168,7 +168,7 @@ private:
     return is_young(c, options_.max_age == duration::max() ? c.opened : rough_time());
   }
   [[nodiscard]] bool is_young(const connection<T>& c, time_point now) const noexcept {
-    return c.generation == generation_ && now - c.opened < options_.max_age;
+    return !c.retired && c.generation == generation_ && now - c.opened < options_.max_age;
   }
 
   /// Counts it as broken, if it is.
