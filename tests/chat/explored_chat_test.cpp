@@ -171,9 +171,12 @@ task<> evening(house& h) {
                      });
                      h.net.heal();
                      store.well = true;
-                     while (chat.statistics().waiting != 0)
-                       co_await sleep_for(10ms);
-                     said = chat.statistics().lines;
+                     // a line may still be on its way from somebody who has gone, or in a stalled
+                     // room
+                     do {
+                       said = chat.statistics().lines;
+                       co_await sleep_for(100ms);
+                     } while (chat.statistics().waiting != 0 || chat.statistics().lines != said);
                    });
   std::size_t kept = 0;
   for (const char* room : rooms) {

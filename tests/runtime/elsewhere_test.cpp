@@ -321,4 +321,29 @@ BOOST_AUTO_TEST_CASE(a_shield_over_there_holds_and_one_here_holds_it_for_the_chi
   });
 }
 
+BOOST_AUTO_TEST_CASE(each_task_knows_its_loop_and_can_start_another_at_home) {
+  std::atomic<int> at_home{0};
+  const auto home_is = [&](std::thread::id home) -> task<> {
+    BOOST_TEST((std::this_thread::get_id() == home));
+    ++at_home;
+    co_return;
+  };
+  const auto away = [&](unsigned here, unsigned home, std::thread::id thread) -> task<> {
+    BOOST_TEST(current_loop() == here);
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_on(home, home_is, thread);
+      co_return;
+    });
+  };
+  run_on_three([&]() -> task<> {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      for (unsigned i = 0; i < 3; ++i)
+        n.start_on(i, away, i, current_loop(), std::this_thread::get_id());
+      co_return;
+    });
+  });
+  BOOST_TEST(at_home == 3);
+  BOOST_CHECK_THROW(static_cast<void>(current_loop()), usage_error);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -221,6 +221,11 @@ template <class Body>
 template <class Body>
 [[nodiscard]] auto with_nursery(nursery_options options, Body&& body);
 
+/// The index of the loop that the current task runs on, as `start_on` takes it: for work that is
+/// done elsewhere and has something to say at home. Not a checkpoint. Throws `usage_error` outside
+/// of tasks.
+[[nodiscard]] unsigned current_loop();
+
 /// Whether a nursery around the current task has been asked to stop.
 [[nodiscard]] bool is_stopping();
 

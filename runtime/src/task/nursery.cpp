@@ -152,6 +152,8 @@ void nursery::watchdog::expired() noexcept {
   }
 }
 
+unsigned current_loop() { return detail::require_current_task("current_loop").home().index(); }
+
 bool is_stopping() { return detail::is_asked_to_stop(detail::require_current_task("is_stopping")); }
 
 namespace detail {

@@ -16,6 +16,8 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 namespace troupe::pools {
 
@@ -23,13 +25,17 @@ namespace troupe::pools {
 /// its address stays.
 template <class Job, class Result>
 struct pool_job {
-  pool_job(Job&& j, const job_options& o, semaphore::permit r)
-    : job(std::move(j)), priority(o.priority), deadline(end_of(o.limit)), room(std::move(r)) {}
+  pool_job(Job&& j, const job_options& o, semaphore::permit r, bool is_wanted)
+    : job(std::move(j)), priority(o.priority), deadline(end_of(o.limit)), wanted(is_wanted),
+      room(std::move(r)) {}
 
   /// Most have none, and do without a look at the clock.
   static time_point end_of(duration limit) noexcept {
     return limit == duration::max() ? time_point::max() : deadline_after(current_time(), limit);
   }
+
+  /// Nothing ends it before its time but its worker's end.
+  [[nodiscard]] bool is_plain() const noexcept { return !wanted && deadline == time_point::max(); }
 
   Job job;
   int priority;
@@ -39,16 +45,21 @@ struct pool_job {
   std::optional<result_value<Result>> value;
   std::exception_ptr error;
   event done;                    // for the one who wants the result
-  bool wanted = false;           // by somebody who waits
+  bool wanted;                   // by somebody who waits
   bool discarded = false;        // he has gone
   cancel_scope* scope = nullptr; // while it is done
   semaphore::permit room;        // in the queue
   std::optional<backoff> delays;
+  pool_job* next_claimed = nullptr;
+  pool_job* next_ended = nullptr;
   std::list<std::optional<pool_job>>* place = nullptr;
   typename std::list<std::optional<pool_job>>::iterator self;
 };
 
 /// The jobs of a pool: queued, under way, to be tried again, and over but not fetched yet.
+///
+/// It is of the pool's loop, but for `claim` and `ended`, by which workers on other loops help
+/// themselves: then what is queued and under way changes under a lock.
 template <class Job, class Result>
 class job_store {
 public:
@@ -60,13 +71,14 @@ public:
   job_store(const job_store&) = delete;
   job_store& operator=(const job_store&) = delete;
 
-  entry& add(Job&& job, const job_options& options, semaphore::permit room) {
-    entries& queue = queued_[options.priority];
+  entry& add(Job&& job, const job_options& options, semaphore::permit room, bool wanted) {
+    entries& queue = queue_of(options.priority);
     if (spare_.empty())
       spare_.emplace_back();
-    entry& e = spare_.front().emplace(std::move(job), options, std::move(room));
+    entry& e = spare_.front().emplace(std::move(job), options, std::move(room), wanted);
     if (options_.retry)
       e.delays.emplace(*options_.retry);
+    const auto lock = locked();
     queue.splice(queue.end(), spare_, spare_.begin());
     e.place = &queue;
     e.self = std::prev(queue.end());
@@ -76,23 +88,73 @@ public:
 
   /// Once more.
   void requeue(entry& e, bool in_front) noexcept {
+    const auto lock = locked();
     move_to(queued_.find(e.priority)->second, e, in_front);
     ++queued_count_;
   }
 
   /// The next one to do, if there is one.
   [[nodiscard]] entry* take() noexcept {
-    if (queued_count_ == 0)
+    entry* e = nullptr;
+    {
+      const auto lock = locked();
+      e = next();
+      if (e)
+        begin(*e);
+    }
+    if (e)
+      e->room.release();
+    return e;
+  }
+
+  /// The next one to do, if there is one and it is plain, for a worker on any loop. If there is
+  /// one, `tell` says whether home is to be told to `collect`: else somebody has been asked
+  /// already.
+  [[nodiscard]] entry* claim(bool& tell) noexcept {
+    const auto lock = locked();
+    entry* const e = next();
+    if (!e || !e->is_plain())
       return nullptr;
-    for (auto& [priority, waiting_ones] : queued_)
-      if (!waiting_ones.empty()) {
-        entry& e = *waiting_ones.front();
-        --queued_count_;
-        move_to(running_, e);
-        e.room.release();
-        return &e;
-      }
-    return nullptr;
+    begin(*e);
+    ++e->attempts;
+    e->next_claimed = std::exchange(claimed_, e);
+    tell = !std::exchange(told_, true);
+    return e;
+  }
+
+  /// One that was claimed is over, on any loop: it has its value or its error.
+  void ended(entry& e) noexcept {
+    const auto lock = locked();
+    e.next_ended = nullptr;
+    *std::exchange(last_ended_, &e.next_ended) = &e;
+  }
+
+  /// Nobody could be asked to collect.
+  void not_told() noexcept {
+    const auto lock = locked();
+    told_ = false;
+  }
+
+  /// What was claimed has left the queue; what has ended is seen to. Returns true if some of
+  /// that is to be tried again, later.
+  bool collect() {
+    entry* claimed = nullptr;
+    entry* over = nullptr;
+    {
+      const auto lock = locked();
+      claimed = std::exchange(claimed_, nullptr);
+      over = std::exchange(ended_, nullptr);
+      last_ended_ = &ended_;
+      told_ = false;
+    }
+    for (; claimed; claimed = claimed->next_claimed)
+      claimed->room.release();
+    bool again = false;
+    while (over) {
+      entry& e = *std::exchange(over, over->next_ended);
+      again = finish(e, std::exchange(e.error, nullptr)) || again;
+    }
+    return again;
   }
 
   /// Those that are to be tried again by now go back to the queue. Returns how many.
@@ -108,12 +170,16 @@ public:
   }
 
   void forget(entry& e) noexcept {
-    if (is_queued(e))
-      --queued_count_;
     const auto node = e.self;
-    entries& place = *e.place;
+    entries gone;
+    {
+      const auto lock = locked();
+      if (is_queued(e))
+        --queued_count_;
+      gone.splice(gone.end(), *e.place, node);
+    }
     node->reset(); // which may hand over another job
-    spare_.splice(spare_.begin(), place, node);
+    spare_.splice(spare_.begin(), gone);
     if (spare_.size() > most_spare)
       spare_.pop_back();
     if (drained_ && nothing_to_do())
@@ -134,7 +200,10 @@ public:
   void settle(entry& e) {
     if (!e.wanted)
       return forget(e);
-    move_to(over_, e);
+    {
+      const auto lock = locked();
+      move_to(over_, e);
+    }
     e.done.set();
     if (drained_ && nothing_to_do())
       std::exchange(drained_, nullptr)->set();
@@ -170,6 +239,7 @@ public:
   }
 
   [[nodiscard]] bool nothing_to_do() const noexcept {
+    const auto lock = locked();
     return queued_count_ == 0 && running_.empty() && delayed_.empty();
   }
 
@@ -191,16 +261,47 @@ public:
   /// What concerns jobs.
   [[nodiscard]] worker_pool_statistics statistics() const noexcept {
     worker_pool_statistics s = counted_;
+    const auto lock = locked();
     s.busy = running_.size();
     s.queued = queued_count_;
     s.delayed = delayed_.size();
     return s;
   }
-  [[nodiscard]] std::size_t queued() const noexcept { return queued_count_; }
+  [[nodiscard]] std::size_t queued() const noexcept {
+    const auto lock = locked();
+    return queued_count_;
+  }
 
 private:
   using entries = std::list<std::optional<entry>>;
   static constexpr std::size_t most_spare = 1024;
+
+  [[nodiscard]] std::unique_lock<std::mutex> locked() const noexcept {
+    return options_.spread ? std::unique_lock(mutex_) : std::unique_lock<std::mutex>();
+  }
+
+  /// Workers elsewhere read what queues there are, and add none.
+  [[nodiscard]] entries& queue_of(int priority) {
+    if (const auto there = queued_.find(priority); there != queued_.end())
+      return there->second;
+    const auto lock = locked();
+    return queued_[priority];
+  }
+
+  // -- under the lock
+
+  [[nodiscard]] entry* next() noexcept {
+    if (queued_count_ != 0)
+      for (auto& [priority, waiting_ones] : queued_)
+        if (!waiting_ones.empty())
+          return &*waiting_ones.front();
+    return nullptr;
+  }
+
+  void begin(entry& e) noexcept {
+    --queued_count_;
+    move_to(running_, e);
+  }
 
   void move_to(entries& to, entry& e, bool in_front = false) noexcept {
     to.splice(in_front ? to.begin() : to.end(), *e.place, e.self);
@@ -224,6 +325,7 @@ private:
     e.due = now + *delay;
     const auto later = std::find_if(delayed_.begin(), delayed_.end(),
                                     [&e](const auto& other) { return other->due > e.due; });
+    const auto lock = locked();
     delayed_.splice(later, *e.place, e.self);
     e.place = &delayed_;
     return true;
@@ -247,11 +349,16 @@ private:
   }
 
   const worker_pool_options& options_;
+  mutable std::mutex mutex_;
   std::map<int, entries, std::greater<>> queued_;
   entries running_, delayed_, over_;
   entries spare_; // without a job, for the next ones
   channel_ends<failed_job<Job>> letters_;
   std::shared_ptr<event> drained_;
+  entry* claimed_ = nullptr; // since the last `collect`
+  entry* ended_ = nullptr;   // likewise, first to last
+  entry** last_ended_ = &ended_;
+  bool told_ = false; // somebody is going to collect
   std::size_t queued_count_ = 0;
   bool letters_wanted_ = false;
   worker_pool_statistics counted_{};

@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <troupe/actors/detail/job_store.hpp>
+#include <troupe/actors/worker_pool_options.hpp>
+#include <troupe/cancel_scope.hpp>
+#include <troupe/nursery.hpp>
+#include <troupe/task.hpp>
+
+#include <algorithm>
+#include <functional>
+#include <list>
+#include <optional>
+
+namespace troupe::pools {
+
+/// What a pool is made of. Workers are services: they are there until all else has ended.
+template <class Job, class Result>
+class pool_core {
+public:
+  using entry = pool_job<Job, Result>;
+  using function = std::function<task<Result>(Job&)>;
+
+  pool_core(const worker_pool_options& options, function fn)
+    : options_(options), function_(std::move(fn)), room_(options.queue) {}
+  pool_core(const pool_core&) = delete;
+  pool_core& operator=(const pool_core&) = delete;
+
+  /// Runs `body()` with the workers.
+  template <class Body>
+  task<> run(Body& body) {
+    const nursery_options named_as{.name = options_.name};
+    co_await with_nursery(named_as, [&](nursery& n) -> task<> {
+      nursery_ = &n;
+      home_ = current_loop();
+      const closing at_the_end(*this);
+      n.start_service(named(options_.name + " keeper", [this]() { return keep_workers(); }));
+      while (workers_.size() < options_.workers)
+        start_worker();
+      co_await body();
+      co_await jobs_.drain();
+    });
+  }
+
+  task<Result> run_job(Job job, job_options options) {
+    auto room = co_await room_.acquire();
+    entry& e = add(std::move(job), options, std::move(room), true);
+    const waiting mark(*this, e);
+    co_await e.done.wait();
+    if (e.error)
+      std::rethrow_exception(e.error);
+    if constexpr (!std::is_void_v<Result>)
+      co_return *std::move(e.value);
+  }
+
+  task<Result> run_limited(Job job, job_options options) {
+    co_return co_await fail_after(
+      options.limit, [&]() { return run_job(std::move(job), options); },
+      "a job of '" + options_.name + "'");
+  }
+
+  task<> submit(Job job, job_options options) {
+    auto room = co_await room_.acquire();
+    add(std::move(job), options, std::move(room), false);
+  }
+
+  bool try_submit(Job& job, job_options options) {
+    auto room = room_.try_acquire();
+    if (!room)
+      return false;
+    add(std::move(job), options, std::move(room), false);
+    return true;
+  }
+
+  [[nodiscard]] job_store<Job, Result>& jobs() noexcept { return jobs_; }
+
+  [[nodiscard]] worker_pool_statistics statistics() const noexcept {
+    worker_pool_statistics s = jobs_.statistics();
+    s.workers = workers_.size();
+    s.workers_lost = lost_;
+    return s;
+  }
+  [[nodiscard]] const worker_pool_options& options() const noexcept { return options_; }
+
+private:
+  struct worker {
+    unsigned loop = 0;
+    entry* job = nullptr;
+    bool leaves = false; // by itself
+    std::optional<event> wake;
+    std::list<worker*> place{1, this}; // its node, when it is not in `idle_`
+    typename std::list<worker*>::iterator position = place.begin();
+  };
+  using workers = std::list<worker>;
+  using worker_ref = typename workers::iterator;
+
+  /// Of a worker's task: whatever ends it, its job and its place are seen to.
+  class life {
+  public:
+    life(pool_core& p, worker_ref w) noexcept : pool_(p), worker_(w) {}
+    life(const life&) = delete;
+    life& operator=(const life&) = delete;
+    ~life() { pool_.worker_over(worker_); }
+
+  private:
+    pool_core& pool_;
+    worker_ref worker_;
+  };
+
+  /// Of who waits for a result.
+  class waiting {
+  public:
+    waiting(pool_core& p, entry& e) noexcept : pool_(p), entry_(e) {}
+    waiting(const waiting&) = delete;
+    waiting& operator=(const waiting&) = delete;
+    ~waiting() { pool_.jobs_.leave(entry_); }
+
+  private:
+    pool_core& pool_;
+    entry& entry_;
+  };
+
+  /// Workers that end from now on are not replaced.
+  class closing {
+  public:
+    explicit closing(pool_core& p) noexcept : pool_(p) {}
+    closing(const closing&) = delete;
+    closing& operator=(const closing&) = delete;
+    ~closing() { pool_.closing_ = true; }
+
+  private:
+    pool_core& pool_;
+  };
+
+  entry& add(Job&& job, const job_options& options, semaphore::permit room, bool wanted) {
+    entry& e = jobs_.add(std::move(job), options, std::move(room), wanted);
+    need_worker();
+    return e;
+  }
+
+  // -- workers ----------------------------------------------------------------------
+
+  [[nodiscard]] std::size_t most_workers() const noexcept {
+    return std::max(options_.workers, options_.max_workers);
+  }
+
+  /// There is one job more.
+  void need_worker() noexcept {
+    if (!idle_.empty()) {
+      worker& w = *idle_.front();
+      w.place.splice(w.place.end(), idle_, w.position);
+      w.wake->set();
+    } else if (workers_.size() < most_workers())
+      wake_keeper(); // which can wait for memory
+  }
+
+  void start_worker() {
+    workers_.emplace_back();
+    const worker_ref w = std::prev(workers_.end());
+    w->loop = options_.spread ? next_loop_++ : 0;
+    try {
+      nursery_->start_service(named(options_.name + " worker", [this, w]() { return work(w); }));
+    } catch (...) {
+      workers_.erase(w);
+      throw;
+    }
+    ++fresh_;
+  }
+
+  /// Starts workers where some are missing, and jobs that are to be tried again.
+  task<> keep_workers() {
+    for (;;) {
+      if (failure_)
+        std::rethrow_exception(failure_);
+      for (std::size_t n = jobs_.requeue_due(); n != 0; --n)
+        need_worker();
+      while (workers_.size() < options_.workers
+             || (workers_.size() < most_workers() && idle_.empty() && jobs_.queued() > fresh_))
+        start_worker();
+      keeper_work_.emplace();
+      co_await move_on_at(jobs_.next_due(), [this]() -> task<> { co_await keeper_work_->wait(); });
+    }
+  }
+
+  void wake_keeper() noexcept {
+    if (keeper_work_)
+      keeper_work_->set();
+  }
+
+  task<> work(worker_ref w) {
+    const life mark(*this, w);
+    --fresh_;
+    for (;;) {
+      for (entry* e = jobs_.take(); e; e = jobs_.take()) {
+        if (e->is_plain() && !options_.spread) { // most of all
+          begin(*w, *e);
+          std::exception_ptr error;
+          try {
+            co_await call_here(function_, *e);
+          } catch (...) {
+            error = std::current_exception();
+          }
+          end(*w, *e, std::move(error));
+          continue;
+        }
+        const bool goes_on = co_await perform(*w, *e);
+        if (!goes_on)
+          co_return;
+      }
+      const bool extra = workers_.size() > options_.workers;
+      w->wake.emplace();
+      idle_.splice(idle_.begin(), w->place);
+      bool woken = true;
+      if (extra)
+        woken = co_await move_on_after(options_.idle_limit,
+                                       [&]() -> task<> { co_await w->wake->wait(); });
+      else
+        co_await w->wake->wait();
+      if (w->place.empty())
+        w->place.splice(w->place.end(), idle_, w->position);
+      if (!woken && jobs_.queued() == 0 && workers_.size() > options_.workers) {
+        w->leaves = true;
+        co_return;
+      }
+    }
+  }
+
+  /// Gives false if the worker is lost, and leaves its job with it.
+  task<bool> perform(worker& w, entry& e) {
+    return e.is_plain() ? carry(w, e) : perform_limited(w, e);
+  }
+
+  /// One that may be cancelled, or has a deadline.
+  task<bool> perform_limited(worker& w, entry& e) {
+    const bool limited = e.deadline != time_point::max();
+    if (limited && e.deadline <= current_time()) {
+      static_cast<void>(jobs_.finish(e, nullptr));
+      co_return true;
+    }
+    begin(w, e);
+    bool returned = false;
+    std::exception_ptr error;
+    try {
+      co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
+        e.scope = &s;
+        if (limited)
+          s.deadline(e.deadline);
+        co_await call(w, e);
+        returned = true;
+      });
+    } catch (...) {
+      error = std::current_exception();
+    }
+    if (returned && !e.value)
+      co_return false; // its task on another loop was cancelled there
+    end(w, e, std::move(error));
+    co_return true;
+  }
+
+  void begin(worker& w, entry& e) noexcept {
+    w.job = &e;
+    ++e.attempts;
+  }
+
+  void end(worker& w, entry& e, std::exception_ptr error) {
+    e.scope = nullptr;
+    w.job = nullptr;
+    if (jobs_.finish(e, std::move(error)))
+      wake_keeper();
+  }
+
+  task<> call(worker& w, entry& e) {
+    return options_.spread ? call_on(w.loop, e) : call_here(function_, e);
+  }
+
+  task<> call_on(unsigned loop, entry& e) {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_on(loop, named("job", &call_here), std::cref(function_), std::ref(e));
+      co_return;
+    });
+  }
+
+  /// Does one that is plain on the worker's loop, and then those that are queued, as long as they
+  /// are plain.
+  task<bool> carry(worker& w, entry& first) {
+    begin(w, first);
+    std::exception_ptr error;
+    try {
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_on(w.loop, named("jobs", &do_jobs_there), std::ref(*this), std::ref(w));
+        co_return;
+      });
+    } catch (...) {
+      error = std::current_exception();
+    }
+    see_to_ended();
+    if (error && w.job) // there was no memory to begin
+      end(w, *w.job, std::move(error));
+    co_return !w.job;
+  }
+
+  static task<> do_jobs_there(pool_core& pool, worker& w) {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      while (w.job) {
+        entry& e = *w.job;
+        try {
+          co_await call_here(pool.function_, e);
+        } catch (...) {
+          e.error = std::current_exception();
+        }
+        w.job = nullptr;
+        pool.jobs_.ended(e);
+        co_await checkpoint(); // other tasks are on that loop, too
+        bool tell = false;
+        w.job = pool.jobs_.claim(tell);
+        if (w.job && tell)
+          pool.tell(n);
+      }
+    });
+  }
+
+  /// Home hears of what has been begun and has ended there, some at a time.
+  void tell(nursery& there) {
+    try {
+      there.start_on(home_, named("news of jobs", &hear), std::ref(*this));
+    } catch (const std::bad_alloc&) {
+      jobs_.not_told(); // but later
+    }
+  }
+  static task<> hear(pool_core& pool) {
+    pool.see_to_ended();
+    co_return;
+  }
+
+  void see_to_ended() noexcept {
+    try {
+      if (jobs_.collect())
+        wake_keeper();
+    } catch (...) {
+      failure_ = std::current_exception();
+      wake_keeper();
+    }
+  }
+
+  static task<> call_here(const function& fn, entry& e) {
+    if constexpr (std::is_void_v<Result>) {
+      co_await fn(e.job);
+      e.value.emplace();
+    } else
+      e.value.emplace(co_await fn(e.job));
+  }
+
+  void again(entry& e) noexcept {
+    jobs_.requeue(e, true);
+    need_worker();
+  }
+
+  void worker_over(worker_ref w) noexcept {
+    if (w->place.empty())
+      w->place.splice(w->place.end(), idle_, w->position);
+    see_to_ended();
+    entry* const job = w->job;
+    const bool lost = !w->leaves && !closing_;
+    workers_.erase(w);
+    if (lost)
+      ++lost_;
+    if (job) {
+      job->scope = nullptr;
+      if (job->discarded || closing_)
+        jobs_.forget(*job);
+      else if (options_.lost == delivery::at_least_once)
+        again(*job);
+      else
+        jobs_.fail_lost(*job);
+    }
+    if (lost)
+      wake_keeper();
+  }
+
+  const worker_pool_options options_;
+  const function function_;
+  nursery* nursery_ = nullptr;
+  job_store<Job, Result> jobs_{options_};
+  workers workers_;
+  std::list<worker*> idle_; // the last one to become so comes first
+  semaphore room_;
+  std::optional<event> keeper_work_;
+  std::size_t fresh_ = 0; // workers that have not begun
+  std::uint64_t lost_ = 0;
+  unsigned next_loop_ = 0;
+  unsigned home_ = 0;
+  std::exception_ptr failure_; // of seeing to jobs
+  bool closing_ = false;
+};
+
+} // namespace troupe::pools
