@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(each_job_that_is_handed_over_is_done_once_or_is_a_dead_lett
 
 BOOST_AUTO_TEST_CASE(a_long_job_holds_up_no_other_and_no_place_in_the_queue) {
   in_orders([]() -> task<> {
-    const worker_pool_options options = spread_over(2, 3);
+    const worker_pool_options options = spread_over(2, 1);
     co_await with_worker_pool(options, short_or_long, [](int_pool& pool) -> task<> {
       for (int i = 30; i-- > 0;)
         co_await pool.submit(i == 15 ? 0 : i == 0 ? 15 : i);
