@@ -164,33 +164,43 @@ BOOST_AUTO_TEST_CASE(what_the_policy_throws_ends_the_pool) {
   });
 }
 
+/// One worker is cancelled at its n-th checkpoint, here or there.
+void lose_a_worker(const char* what, delivery lost) {
+  for (std::uint64_t n = 1; n <= 20; ++n) {
+    testing::when once = testing::when::at(n);
+    once.most = 1;
+    testing::simulation_options how;
+    how.faults = {testing::is_cancelled_at(what, once)};
+    in_orders(
+      [&]() -> task<> {
+        worker_pool_options options = spread_over(2, 100);
+        options.lost = lost;
+        co_await with_worker_pool(options, short_or_long, [&](int_pool& pool) -> task<> {
+          auto letters = pool.dead_letters();
+          for (int i = 1; i <= 20; ++i)
+            co_await pool.submit(i);
+          co_await pool.drain();
+          const auto s = pool.statistics();
+          BOOST_TEST(s.done + s.failed == 20u);
+          BOOST_TEST(s.failed <= s.workers_lost);
+          if (lost == delivery::at_least_once)
+            BOOST_TEST(s.failed == 0u);
+          else if (s.failed != 0)
+            BOOST_CHECK_THROW(std::rethrow_exception(letters.try_receive()->error), worker_lost);
+        });
+      },
+      how);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_job_whose_loop_has_cancelled_it_is_done_again_or_has_failed) {
-  for (const delivery lost : {delivery::at_least_once, delivery::at_most_once})
-    for (std::uint64_t n = 1; n <= 20; ++n) {
-      testing::when once = testing::when::at(n);
-      once.most = 1;
-      testing::simulation_options how;
-      how.faults = {testing::is_cancelled_at("jobs", once)};
-      in_orders(
-        [&]() -> task<> {
-          worker_pool_options options = spread_over(2, 100);
-          options.lost = lost;
-          co_await with_worker_pool(options, short_or_long, [&](int_pool& pool) -> task<> {
-            auto letters = pool.dead_letters();
-            for (int i = 1; i <= 20; ++i)
-              co_await pool.submit(i);
-            co_await pool.drain();
-            const auto s = pool.statistics();
-            BOOST_TEST(s.done + s.failed == 20u);
-            BOOST_TEST(s.failed <= s.workers_lost);
-            if (lost == delivery::at_least_once)
-              BOOST_TEST(s.failed == 0u);
-            else if (s.failed != 0)
-              BOOST_CHECK_THROW(std::rethrow_exception(letters.try_receive()->error), worker_lost);
-          });
-        },
-        how);
-    }
+  lose_a_worker("jobs", delivery::at_least_once);
+  lose_a_worker("jobs", delivery::at_most_once);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_lost_worker_had_done_counts) {
+  lose_a_worker("worker pool worker", delivery::at_least_once);
+  lose_a_worker("worker pool worker", delivery::at_most_once);
 }
 
 BOOST_AUTO_TEST_CASE(when_the_pool_is_cancelled_so_are_the_jobs_of_all_loops) {
