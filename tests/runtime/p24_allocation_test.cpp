@@ -3,10 +3,12 @@
 // for every k.
 #include "fault_injection.hpp"
 #include "p24_scenarios.hpp"
+#include "support/contains.hpp"
 
 #include <troupe/testing/failing_allocations.hpp>
 #include <troupe/testing/injection.hpp>
 #include <troupe/testing/simulation.hpp>
+#include <troupe/testing/test_failure.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -15,10 +17,14 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <exception>
+#include <functional>
+#include <memory>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -269,6 +275,50 @@ BOOST_AUTO_TEST_CASE(p11_p24_no_value_is_lost_when_a_channel_has_no_memory) {
       BOOST_TEST(failures <= 1);
     }
   }
+}
+
+/// What `for_each_allocation` says of a program; empty if it is found to be right.
+std::string verdict_of(const std::function<task<>()>& program) {
+  try {
+    testing::for_each_allocation(program, [](const testing::injection&) {});
+  } catch (const testing::test_failure& e) {
+    return e.what();
+  }
+  return {};
+}
+
+BOOST_AUTO_TEST_CASE(what_a_program_does_wrong_without_memory_is_found) {
+  using troupe_test::contains;
+  constexpr std::size_t size = 100;
+  std::array<std::unique_ptr<std::string>, 100> kept;
+  std::size_t runs = 0;
+  const auto leaks = [&]() -> task<> {
+    auto& first = kept.at(runs++);
+    first = std::make_unique<std::string>(size, 'x');
+    co_await checkpoint();
+    const std::string second(size, 'y'); // when this fails, the first one is forgotten
+    first.reset();
+  };
+  std::string verdict = verdict_of(leaks);
+  BOOST_TEST(contains(verdict, "blocks of memory are left"), verdict);
+
+  const auto disguises = []() -> task<> {
+    try {
+      const std::string text(size, 'x');
+      co_await checkpoint();
+    } catch (const std::bad_alloc&) {
+      throw std::logic_error("something else");
+    }
+  };
+  verdict = verdict_of(disguises);
+  BOOST_TEST(contains(verdict, "allocation "), verdict);
+  BOOST_TEST(contains(verdict, "something else"), verdict);
+
+  const auto day = []() -> task<> { // on virtual time
+    const std::string text(size, 'x');
+    co_await sleep_for(std::chrono::hours(24));
+  };
+  BOOST_TEST(verdict_of(day) == "");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

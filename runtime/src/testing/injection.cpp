@@ -2,8 +2,8 @@
 #include "refuse_in_task.hpp"
 
 #include <troupe/cancel_scope.hpp>
+#include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/loop.hpp>
-#include <troupe/detail/recycler.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>
@@ -11,11 +11,14 @@
 #include <troupe/run.hpp>
 #include <troupe/testing/failing_allocations.hpp>
 #include <troupe/testing/injection.hpp>
+#include <troupe/testing/run_test.hpp>
 #include <troupe/testing/simulation.hpp>
 #include <troupe/testing/test_failure.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/wait.hpp>
 
+#include <algorithm>
+#include <list>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -61,6 +64,51 @@ private:
 std::size_t kth_step::steps = 0;
 kth_step* kth_step::current = nullptr;
 
+/// Lets the k-th checkpoint of the tasks that begin while it lives throw, on the first loop.
+class kth_checkpoint final : public troupe::detail::fault_hooks {
+public:
+  kth_checkpoint(std::size_t k, std::exception_ptr what) : at_(k), what_(std::move(what)) {
+    troupe::detail::add_fault_hooks(*this);
+  }
+  kth_checkpoint(const kth_checkpoint&) = delete;
+  kth_checkpoint& operator=(const kth_checkpoint&) = delete;
+  ~kth_checkpoint() { troupe::detail::remove_fault_hooks(*this); }
+
+  void task_begins(troupe::detail::task_block& t) override {
+    if (t.home().index() == 0)
+      watches_.emplace_back(*this, t);
+  }
+
+private:
+  class watch final : public troupe::detail::checkpoint_watch {
+  public:
+    watch(kth_checkpoint& owner, troupe::detail::task_block& t)
+      : owner_(owner), other_(t.watch_checkpoints(this)) {}
+
+    void at_checkpoint(troupe::detail::task_block& t) override {
+      if (other_)
+        other_->at_checkpoint(t);
+      if (++kth_step::steps == owner_.at_)
+        std::rethrow_exception(owner_.what_);
+    }
+    bool may_run(troupe::detail::task_block& t) noexcept override {
+      return !other_ || other_->may_run(t);
+    }
+    void task_ended(troupe::detail::task_block& t) noexcept override {
+      if (other_)
+        other_->task_ended(t);
+    }
+
+  private:
+    kth_checkpoint& owner_;
+    checkpoint_watch* other_;
+  };
+
+  std::size_t at_;
+  std::exception_ptr what_;
+  std::list<watch> watches_;
+};
+
 using scenario_fn = std::function<task<>()>;
 
 // Each gives whether the scenario has run to its end.
@@ -91,7 +139,23 @@ public:
   made_to_fail() : std::runtime_error("the k-th step") {}
 };
 
-task<bool> by_sibling(const scenario_fn& scenario, std::size_t k) {
+/// Whether it is `made` itself, or a group with it; or of nothing else, if it is to be `alone`.
+bool is_made(const std::exception_ptr& e, const std::exception_ptr& made, bool alone) {
+  if (e == made)
+    return true;
+  try {
+    std::rethrow_exception(e);
+  } catch (const exception_group& group) {
+    const auto& all = group.failures();
+    const auto one = [&](const auto& f) { return is_made(f.error, made, alone); };
+    return alone ? std::all_of(all.begin(), all.end(), one)
+                 : std::any_of(all.begin(), all.end(), one);
+  } catch (...) {
+    return false;
+  }
+}
+
+task<bool> by_sibling(const scenario_fn& scenario, std::size_t k, std::exception_ptr made) {
   bool finished = false;
   bool failed = false;
   event go;
@@ -99,13 +163,15 @@ task<bool> by_sibling(const scenario_fn& scenario, std::size_t k) {
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_service([&]() -> task<> {
         co_await go.wait();
-        throw made_to_fail();
+        std::rethrow_exception(made);
       });
       const kth_step now(k, [&go] { go.set(); });
       co_await scenario();
       finished = true;
     });
-  } catch (const made_to_fail&) {
+  } catch (...) {
+    if (!is_made(std::current_exception(), made, true))
+      throw;
     failed = true;
   }
   if (!finished && !failed)
@@ -113,12 +179,33 @@ task<bool> by_sibling(const scenario_fn& scenario, std::size_t k) {
   co_return finished;
 }
 
-task<bool> cut_off(const scenario_fn& scenario, cut how, std::size_t k) {
+/// The scenario may have an answer to the failure, and others may fail because of it.
+task<bool> by_failure(const scenario_fn& scenario, std::size_t k, std::exception_ptr made) {
+  bool finished = false;
+  const kth_checkpoint now(k, made);
+  try {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> {
+        co_await scenario();
+        finished = true;
+      });
+      co_return;
+    });
+  } catch (...) {
+    if (!is_made(std::current_exception(), made, false))
+      throw;
+  }
+  co_return finished;
+}
+
+task<bool> cut_off(const scenario_fn& scenario, const checkpoint_options& o, std::size_t k) {
   kth_step::steps = 0;
-  switch (how) {
+  auto made = o.error ? o.error : std::make_exception_ptr(made_to_fail());
+  switch (o.how) {
   case cut::scope: return by_scope(scenario, k);
   case cut::task: return by_task(scenario, k);
-  case cut::sibling: return by_sibling(scenario, k);
+  case cut::sibling: return by_sibling(scenario, k, std::move(made));
+  case cut::failure: return by_failure(scenario, k, std::move(made));
   }
   throw usage_error("troupe: for_each_checkpoint: there is no such cut");
 }
@@ -127,8 +214,10 @@ bool run_simulated(const scenario_fn& scenario, const checkpoint_options& o, std
   simulation_options options;
   options.loops = o.loops;
   options.order = schedule::in_turn;
+  options.invariants = o.invariants;
+  options.network = o.network;
   return simulate(
-           1, [&] { return cut_off(scenario, o.how, k); }, options)
+           o.seed, [&] { return cut_off(scenario, o, k); }, options)
     .value();
 }
 
@@ -138,7 +227,7 @@ bool run_real(const scenario_fn& scenario, const checkpoint_options& o, std::siz
   options.debug = true; // the hook is called
   virtual_clock time;
   options.time = o.loops == 1 ? &time : nullptr;
-  return run(options, [&] { return cut_off(scenario, o.how, k); });
+  return run(options, [&] { return cut_off(scenario, o, k); });
 }
 
 /// Calls `f`, and names the point in what it throws.
@@ -166,11 +255,12 @@ std::size_t for_each_checkpoint(const std::function<task<>()>& scenario,
   for (std::size_t k = 0;; ++k) {
     const std::string point = "cut off after step " + std::to_string(k);
     require(k < o.most, point, "more steps than there may be");
-    const long before = troupe::detail::blocks_in_use_by_all();
-    const bool finished =
-      naming(point, [&] { return (o.real ? run_real : run_simulated)(scenario, o, k); });
-    const long left = troupe::detail::blocks_in_use_by_all() - before;
-    require(left == 0, point, in_number(left, "tasks or frames are left"));
+    const bool finished = naming(point, [&] {
+      troupe::detail::leak_check leaks(true);
+      const bool to_the_end = (o.real ? run_real : run_simulated)(scenario, o, k);
+      leaks.done("this");
+      return to_the_end;
+    });
     naming(point, [&] { check({k, finished}); });
     if (kth_step::steps < k) {
       require(finished, point, "it has not run to its end, though it was left alone");
@@ -202,6 +292,8 @@ namespace {
 bool run_without_memory(const scenario_fn& scenario, const allocation_options& o, std::size_t k) {
   run_options options;
   options.loops = o.loops;
+  virtual_clock time;
+  options.time = o.loops == 1 ? &time : nullptr;
   try {
     if (o.whole_run) {
       const armed now(allocations, k, o.and_all_after);

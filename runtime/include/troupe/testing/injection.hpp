@@ -2,10 +2,13 @@
 #pragma once
 
 #include <troupe/task.hpp>
+#include <troupe/testing/simulation.hpp>
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
 #include <functional>
+#include <vector>
 
 namespace troupe::testing {
 
@@ -19,11 +22,13 @@ struct injection {
 /// throws if it is not.
 using injection_check = std::function<void(const injection&)>;
 
-/// How a scenario is cut off.
+/// What is done to a scenario.
 enum class cut {
   scope,   ///< a scope around it is cancelled
   task,    ///< its task is cancelled
   sibling, ///< another task of its nursery fails
+  failure, ///< the task that has come to the k-th checkpoint, its own or one below it, fails there;
+           ///< others may fail because of that, and be in a group with it
 };
 
 /// How `for_each_checkpoint` runs a scenario.
@@ -31,16 +36,21 @@ struct checkpoint_options {
   unsigned loops = 1;
   bool real = false; ///< on threads, with sockets, one loop on virtual time; else simulated
   cut how = cut::scope;
+  std::exception_ptr error;  ///< what fails there fails with this; null: with one of its own
   std::size_t most = 10'000; ///< points; more are a failure
+  std::uint64_t seed = 1;    ///< simulated, of what the scenario draws; loops take turns
+  std::vector<invariant> invariants;          ///< simulated, hold after each step
+  troupe::detail::network* network = nullptr; ///< simulated: see network.hpp
 };
 
 /// Runs the scenario again and again, each time as if new, and cuts it off after its k-th
 /// step, for every k from 0 on, until it ends before that: a step of a task ends where it
-/// waits or gives way, so it is cut off in each of its checkpoints. Counted are the steps on
-/// the loop that it is called on.
+/// waits or gives way, so it is cut off in each of its checkpoints. Counted are the steps, or
+/// for `cut::failure` the checkpoints, on the loop that it is called on.
 ///
-/// After each run `check` is called; and it is looked whether a task or frame is left, whether
-/// anything but the cancellation came out, and, simulated, whether all has ended. What is
+/// After each run `check` is called; and it is looked whether a task, frame, thread or
+/// descriptor is left, whether anything but the cancellation, or the failure, came out, and,
+/// simulated, whether all has ended: so each request was answered or has failed. What is
 /// wrong is a `test_failure` that says at which k. Returns how many there were. Throws
 /// `usage_error` inside of a task. For one thread at a time.
 std::size_t for_each_checkpoint(const std::function<task<>()>& scenario,
@@ -55,9 +65,9 @@ struct allocation_options {
   std::size_t most = 10'000;  ///< points; more are a failure
 };
 
-/// Runs the scenario again and again, on real loops, and lets its k-th call of `operator new`
-/// fail with `std::bad_alloc`, for every k, on whatever thread, until there is none that has
-/// this number.
+/// Runs the scenario again and again, on real loops (one is on virtual time), and lets its k-th
+/// call of `operator new` fail with `std::bad_alloc`, for every k, on whatever thread, until there
+/// is none that has this number.
 ///
 /// After each run `check` is called; and it is looked whether what has come out, if anything,
 /// was for want of memory, and whether any memory is left that was not there before. What is
