@@ -216,6 +216,7 @@ task<> working(bool spread) {
     co_return job * 2;
   };
   co_await with_worker_pool(options, work, [&](worker_pool<int, int>& pool) -> task<> {
+    const auto letters = pool.dead_letters(); // not to stderr
     co_await with_nursery([&](nursery& n) -> task<> {
       for (int i = 0; i < 8; ++i)
         n.start_soon([&, i]() -> task<> {
@@ -230,8 +231,12 @@ task<> working(bool spread) {
         });
       co_return;
     });
+    for (int i = 0; i < 8; ++i)
+      co_await pool.submit(i); // nobody waits for these
+    co_await pool.drain();
     const auto s = pool.statistics();
     demand(s.queued == 0 && s.busy == 0, "a job is left");
+    demand(s.done + s.failed == 16, "a job was counted twice, or not at all");
   });
   demand(done + failed == 8, "a job has neither been done nor failed");
 }
@@ -340,8 +345,9 @@ BOOST_AUTO_TEST_CASE(worker_pools) {
 }
 
 BOOST_AUTO_TEST_CASE(worker_pools_on_all_loops) {
-  explore_with([] { return working(true); }, {fail("job", 0.05), cancel("jobs worker", 0.05),
-                                              cancel("job", 0.02), stall("job", 0.1)});
+  explore_with([] { return working(true); },
+               {fail("job", 0.05), cancel("jobs worker", 0.05), cancel("job", 0.02),
+                cancel("jobs", 0.02), stall("job", 0.1), stall("jobs", 0.1)});
 }
 
 BOOST_AUTO_TEST_CASE(p17_connection_pools) {

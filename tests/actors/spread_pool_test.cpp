@@ -3,6 +3,7 @@
 // themselves, one job at a time.
 #include <troupe/actors/worker_pool.hpp>
 #include <troupe/nursery.hpp>
+#include <troupe/outcome.hpp>
 #include <troupe/random.hpp>
 #include <troupe/run.hpp>
 #include <troupe/testing/faults.hpp>
@@ -228,6 +229,32 @@ BOOST_AUTO_TEST_CASE(when_the_pool_is_cancelled_so_are_the_jobs_of_all_loops) {
     BOOST_TEST((current_time() - begin == 20ms));
     BOOST_TEST(under_way == 0);
   });
+}
+
+BOOST_AUTO_TEST_CASE(results_come_from_all_loops) {
+  std::atomic<int> sum{0};
+  run(run_options{.loops = 2}, [&]() -> task<> {
+    worker_pool_options options;
+    options.spread = true;
+    const auto work = [&](int& x) -> task<int> {
+      co_await checkpoint();
+      sum += x;
+      if (x == 13)
+        throw std::runtime_error("unlucky");
+      co_return x;
+    };
+    co_await with_worker_pool(options, work, [&](int_pool& pool) -> task<> {
+      co_await with_nursery([&](nursery& n) -> task<> {
+        for (int i = 1; i <= 100; ++i)
+          n.start_soon([&, i]() -> task<> {
+            const auto r = co_await as_outcome(pool.run(i));
+            BOOST_TEST(r.failed() == (i == 13));
+          });
+        co_return;
+      });
+    });
+  });
+  BOOST_TEST(sum == 5050);
 }
 
 BOOST_AUTO_TEST_CASE(threads_take_every_job_once) {

@@ -188,6 +188,42 @@ BOOST_AUTO_TEST_CASE(a_limit_counts_from_the_call_in_the_queue_as_in_the_work) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(the_limit_of_a_job_that_is_handed_over_counts_from_the_call_and_ends_in_time) {
+  run_virtually([&]() -> task<> {
+    worker_pool_options options;
+    options.workers = 1;
+    options.queue = 1;
+    const auto work = [](int& x) -> task<int> {
+      co_await sleep_for(1h);
+      co_return x;
+    };
+    co_await with_worker_pool(options, work, [&](int_pool& pool) -> task<> {
+      auto letters = pool.dead_letters();
+      const time_point begin = current_time();
+      const auto letter_of = [&](int job, duration after) -> task<> {
+        const auto letter = co_await letters.receive();
+        BOOST_TEST(letter.job == job);
+        BOOST_TEST(letter.attempts == 0u);
+        BOOST_CHECK_THROW(std::rethrow_exception(letter.error), timeout_error);
+        BOOST_TEST((current_time() - begin == after));
+      };
+      co_await pool.submit(1);
+      co_await checkpoint(); // it has begun
+      co_await pool.submit(2, {.limit = 10s});
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([&]() -> task<> { // waits for a place, while its time passes
+          co_await pool.submit(3, {.limit = 15s});
+          BOOST_TEST((current_time() - begin == 10s));
+        });
+        co_await letter_of(2, 10s);
+        co_await letter_of(3, 15s);
+      });
+      BOOST_TEST(pool.statistics().queued == 0u);
+      co_await pool.submit(4, {.limit = 2h}); // in time
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(failures_are_tried_again_as_the_policy_says_without_holding_a_worker) {
   std::vector<duration> at;
   run_virtually([&]() -> task<> {
@@ -300,6 +336,34 @@ BOOST_AUTO_TEST_CASE(jobs_come_as_messages_too) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_job_that_loses_every_worker_is_given_up) {
+  int begun = 0;
+  run_virtually([&]() -> task<> {
+    worker_pool_options options;
+    options.workers = 2;
+    options.max_losses = 3;
+    const auto work = [&](int& x) -> task<int> {
+      if (x == 13) {
+        ++begun;
+        send_exit(self(), caf::exit_reason::kill);
+        co_await sleep_forever();
+      }
+      co_return x;
+    };
+    co_await with_worker_pool(options, work, [&](int_pool& pool) -> task<> {
+      auto letters = pool.dead_letters();
+      co_await pool.submit(13);
+      BOOST_TEST(co_await pool.run(1) == 1);
+      co_await pool.drain();
+      const auto letter = letters.try_receive();
+      BOOST_REQUIRE(letter.has_value());
+      BOOST_CHECK_THROW(std::rethrow_exception(letter->error), worker_lost);
+      BOOST_TEST(pool.statistics().workers_lost == 4u);
+    });
+  });
+  BOOST_TEST(begun == 4);
+}
+
 BOOST_AUTO_TEST_CASE(cancelling_a_pool_cancels_its_jobs) {
   int begun = 0, gone = 0;
   run_virtually([&]() -> task<> {
@@ -343,32 +407,6 @@ BOOST_AUTO_TEST_CASE(job_may_hand_over_another_when_it_goes) {
     });
   });
   BOOST_TEST(done == 2);
-}
-
-BOOST_AUTO_TEST_CASE(workers_on_all_loops_do_every_job_once) {
-  std::atomic<int> sum{0};
-  run(run_options{.loops = 2}, [&]() -> task<> {
-    worker_pool_options options;
-    options.spread = true;
-    const auto work = [&](int& x) -> task<int> {
-      co_await checkpoint();
-      sum += x;
-      if (x == 13)
-        throw std::runtime_error("unlucky");
-      co_return x;
-    };
-    co_await with_worker_pool(options, work, [&](int_pool& pool) -> task<> {
-      co_await with_nursery([&](nursery& n) -> task<> {
-        for (int i = 1; i <= 100; ++i)
-          n.start_soon([&, i]() -> task<> {
-            const auto r = co_await as_outcome(pool.run(i));
-            BOOST_TEST(r.failed() == (i == 13));
-          });
-        co_return;
-      });
-    });
-  });
-  BOOST_TEST(sum == 5050);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -16,7 +16,7 @@ namespace troupe {
 
 /// What becomes of a job whose worker is lost in the middle of it.
 enum class delivery {
-  at_least_once, ///< another worker does it from the beginning
+  at_least_once, ///< another worker does it from the beginning, `max_losses` times at the most
   at_most_once,  ///< it has failed, with `worker_lost`
 };
 
@@ -31,6 +31,7 @@ struct worker_pool_options {
   bool spread = false;                            ///< workers on all loops: the function is called
                                                   ///< there, and several at a time
   delivery lost = delivery::at_least_once;        ///< see there
+  std::size_t max_losses = 20; ///< a job that has lost more workers has failed, with `worker_lost`
   std::optional<retry_policy> retry = std::nullopt; ///< which failures are tried again, and when
   std::size_t dead_letters = 1000;                  ///< so many are kept until somebody takes them
 };

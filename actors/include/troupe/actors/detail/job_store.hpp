@@ -25,14 +25,8 @@ namespace troupe::pools {
 /// its address stays.
 template <class Job, class Result>
 struct pool_job {
-  pool_job(Job&& j, const job_options& o, semaphore::permit r, bool is_wanted)
-    : job(std::move(j)), priority(o.priority), deadline(end_of(o.limit)), wanted(is_wanted),
-      room(std::move(r)) {}
-
-  /// Most have none, and do without a look at the clock.
-  static time_point end_of(duration limit) noexcept {
-    return limit == duration::max() ? time_point::max() : deadline_after(current_time(), limit);
-  }
+  pool_job(Job&& j, int p, time_point d, semaphore::permit r, bool is_wanted)
+    : job(std::move(j)), priority(p), deadline(d), wanted(is_wanted), room(std::move(r)) {}
 
   /// Nothing ends it before its time but its worker's end.
   [[nodiscard]] bool is_plain() const noexcept { return !wanted && deadline == time_point::max(); }
@@ -42,6 +36,7 @@ struct pool_job {
   time_point deadline;
   time_point due = {}; // to be tried again
   std::size_t attempts = 0;
+  std::size_t losses = 0; // of these, so many have cost their worker
   std::optional<result_value<Result>> value;
   std::exception_ptr error;
   event done;                    // for the one who wants the result
@@ -50,6 +45,7 @@ struct pool_job {
   cancel_scope* scope = nullptr; // while it is done
   semaphore::permit room;        // in the queue
   std::optional<backoff> delays;
+  std::optional<typename std::multimap<time_point, pool_job*>::iterator> expiry; // of its limit
   pool_job* next_claimed = nullptr;
   pool_job* next_ended = nullptr;
   std::list<std::optional<pool_job>>* place = nullptr;
@@ -71,13 +67,15 @@ public:
   job_store(const job_store&) = delete;
   job_store& operator=(const job_store&) = delete;
 
-  entry& add(Job&& job, const job_options& options, semaphore::permit room, bool wanted) {
-    entries& queue = queue_of(options.priority);
+  entry& add(Job&& job, int priority, time_point deadline, semaphore::permit room, bool wanted) {
+    entries& queue = queue_of(priority);
     if (spare_.empty())
       spare_.emplace_back();
-    entry& e = spare_.front().emplace(std::move(job), options, std::move(room), wanted);
+    entry& e = spare_.front().emplace(std::move(job), priority, deadline, std::move(room), wanted);
     if (options_.retry)
       e.delays.emplace(*options_.retry);
+    if (!wanted && deadline != time_point::max())
+      e.expiry = expiries_.emplace(deadline, &e);
     const auto lock = locked();
     queue.splice(queue.end(), spare_, spare_.begin());
     e.place = &queue;
@@ -165,11 +163,27 @@ public:
       requeue(*delayed_.front(), false);
     return count;
   }
+
+  /// Those that nobody waits for, and whose time is over before they were begun, have failed.
+  void expire_due() {
+    for (const time_point now = current_time();
+         !expiries_.empty() && expiries_.begin()->first <= now;) {
+      entry& e = *expiries_.begin()->second;
+      expiries_.erase(*std::exchange(e.expiry, std::nullopt));
+      if (is_queued(e))
+        static_cast<void>(finish(e, nullptr));
+    }
+  }
+
+  /// When the next one is to be tried again, or its time is over.
   [[nodiscard]] time_point next_due() const noexcept {
-    return delayed_.empty() ? time_point::max() : delayed_.front()->due;
+    const time_point again = delayed_.empty() ? time_point::max() : delayed_.front()->due;
+    return expiries_.empty() ? again : std::min(again, expiries_.begin()->first);
   }
 
   void forget(entry& e) noexcept {
+    if (e.expiry)
+      expiries_.erase(*e.expiry);
     const auto node = e.self;
     entries gone;
     {
@@ -352,7 +366,8 @@ private:
   mutable std::mutex mutex_;
   std::map<int, entries, std::greater<>> queued_;
   entries running_, delayed_, over_;
-  entries spare_; // without a job, for the next ones
+  std::multimap<time_point, entry*> expiries_; // of those that nobody waits for
+  entries spare_;                              // without a job, for the next ones
   channel_ends<failed_job<Job>> letters_;
   std::shared_ptr<event> drained_;
   entry* claimed_ = nullptr; // since the last `collect`

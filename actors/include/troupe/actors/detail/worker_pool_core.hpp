@@ -43,8 +43,9 @@ public:
   }
 
   task<Result> run_job(Job job, job_options options) {
+    const time_point deadline = end_of(options.limit);
     auto room = co_await room_.acquire();
-    entry& e = add(std::move(job), options, std::move(room), true);
+    entry& e = add(std::move(job), options.priority, deadline, std::move(room), true);
     const waiting mark(*this, e);
     co_await e.done.wait();
     if (e.error)
@@ -60,15 +61,16 @@ public:
   }
 
   task<> submit(Job job, job_options options) {
+    const time_point deadline = end_of(options.limit);
     auto room = co_await room_.acquire();
-    add(std::move(job), options, std::move(room), false);
+    add(std::move(job), options.priority, deadline, std::move(room), false);
   }
 
   bool try_submit(Job& job, job_options options) {
     auto room = room_.try_acquire();
     if (!room)
       return false;
-    add(std::move(job), options, std::move(room), false);
+    add(std::move(job), options.priority, end_of(options.limit), std::move(room), false);
     return true;
   }
 
@@ -132,9 +134,16 @@ private:
     pool_core& pool_;
   };
 
-  entry& add(Job&& job, const job_options& options, semaphore::permit room, bool wanted) {
-    entry& e = jobs_.add(std::move(job), options, std::move(room), wanted);
+  /// Most have none, and do without a look at the clock.
+  static time_point end_of(duration limit) noexcept {
+    return limit == duration::max() ? time_point::max() : deadline_after(current_time(), limit);
+  }
+
+  entry& add(Job&& job, int priority, time_point deadline, semaphore::permit room, bool wanted) {
+    entry& e = jobs_.add(std::move(job), priority, deadline, std::move(room), wanted);
     need_worker();
+    if (!wanted && deadline != time_point::max() && jobs_.next_due() == deadline)
+      wake_keeper();
     return e;
   }
 
@@ -172,6 +181,7 @@ private:
     for (;;) {
       if (failure_)
         std::rethrow_exception(failure_);
+      jobs_.expire_due();
       for (std::size_t n = jobs_.requeue_due(); n != 0; --n)
         need_worker();
       while (workers_.size() < options_.workers
@@ -296,6 +306,8 @@ private:
     see_to_ended();
     if (error && w.job) // there was no memory to begin
       end(w, *w.job, std::move(error));
+    else if (error)
+      std::rethrow_exception(error);
     co_return !w.job;
   }
 
@@ -368,7 +380,7 @@ private:
       job->scope = nullptr;
       if (job->discarded || closing_)
         jobs_.forget(*job);
-      else if (options_.lost == delivery::at_least_once)
+      else if (options_.lost == delivery::at_least_once && job->losses++ < options_.max_losses)
         again(*job);
       else
         jobs_.fail_lost(*job);
