@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/rough_time.hpp>
+#include <troupe/testing/simulation.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
@@ -285,6 +286,30 @@ BOOST_AUTO_TEST_CASE(rough_time_is_the_time_and_hardly_behind) {
   });
   const auto outside = rough_time(); // of all loops
   BOOST_TEST((outside <= current_time()));
+}
+
+BOOST_AUTO_TEST_CASE(the_calendar_goes_with_the_clock) {
+  using std::chrono::system_clock;
+  const system_clock::time_point begin = std::chrono::sys_days(std::chrono::year(2000) / 1 / 1);
+  const auto look = [&]() -> task<> {
+    const auto before = current_time();
+    BOOST_TEST((current_wall_time() == begin + before.time_since_epoch()));
+    co_await sleep_for(24h);
+    BOOST_TEST((current_wall_time() == begin + before.time_since_epoch() + 24h));
+    co_await to_thread([&] { // a thread asks the machine, in simulation what asks it
+      BOOST_TEST((current_wall_time() >= begin + 24h));
+    });
+  };
+  run_virtually(look);
+  testing::simulate(1, look).value();
+
+  const auto real = [&]() -> task<> {
+    const auto earlier = system_clock::now();
+    const auto now = current_wall_time();
+    BOOST_TEST((earlier <= now && now <= system_clock::now()));
+    co_return;
+  };
+  run(real);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

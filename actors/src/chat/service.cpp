@@ -5,6 +5,7 @@
 
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/chat/service.hpp>
+#include <troupe/time.hpp>
 
 #include <algorithm>
 #include <chrono>
@@ -64,7 +65,7 @@ void service::core::log(const std::string& what) const {
 std::int64_t service::core::now() const {
   if (options.now)
     return options.now();
-  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  const auto since = current_wall_time().time_since_epoch();
   return std::chrono::duration_cast<std::chrono::microseconds>(since).count();
 }
 

@@ -144,7 +144,7 @@ void cookie_jar::receive(const url& from, std::string_view set_cookie) {
         by_age = in(seconds_of(*n));
     } else if (same_name(name, "Expires")) {
       if (const auto date = parse_date(text))
-        by_date = in(seconds_of(duration_cast<seconds>(*date - system_clock::now()).count()));
+        by_date = in(seconds_of(duration_cast<seconds>(*date - current_wall_time()).count()));
     } else if (same_name(name, "Domain") && !text.empty()) {
       if (text.starts_with('.'))
         text.remove_prefix(1);

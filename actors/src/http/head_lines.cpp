@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "head_lines.hpp"
 
+#include <troupe/time.hpp>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <ctime>
 #include <stdexcept>
 
@@ -71,7 +74,7 @@ std::optional<std::int64_t> parse_http_date(std::string_view text) {
 void append_date(std::string& text) {
   thread_local std::time_t when = 0;
   thread_local std::string line;
-  const std::time_t now = std::time(nullptr);
+  const std::time_t now = std::chrono::system_clock::to_time_t(current_wall_time());
   if (now != when) {
     line = "Date: " + http_date(now) + "\r\n";
     when = now;

@@ -82,8 +82,8 @@ const std::string& server_connection::peer() {
 access_record server_connection::record() const {
   access_record r;
   r.took = current_time() - began_;
-  r.time = std::chrono::system_clock::now()
-           - std::chrono::duration_cast<std::chrono::system_clock::duration>(r.took);
+  r.time =
+    current_wall_time() - std::chrono::duration_cast<std::chrono::system_clock::duration>(r.took);
   r.peer = request_.peer();
   r.method = request_.method;
   r.target = request_.target;

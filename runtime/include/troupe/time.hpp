@@ -87,4 +87,9 @@ struct [[nodiscard]] checkpoint_awaiter {
 /// The time on the clock of the runtime; outside of a task, the machine's.
 [[nodiscard]] time_point current_time() noexcept;
 
+/// The time of the calendar, for what people and other machines are told. Where the clock of the
+/// runtime is not the machine's, in tests and simulations, it goes with that clock, from the
+/// beginning of the year 2000. Not a checkpoint, for any thread.
+[[nodiscard]] std::chrono::system_clock::time_point current_wall_time() noexcept;
+
 } // namespace troupe

@@ -3,6 +3,8 @@
 #include <troupe/rough_time.hpp>
 #include <troupe/time.hpp>
 
+#include <chrono>
+
 namespace troupe {
 
 namespace detail {
@@ -30,6 +32,16 @@ time_point current_time() noexcept {
     return l->now();
   const detail::simulation* s = detail::simulation::current(); // in a job for a thread
   return s ? s->now() : clock::now();
+}
+
+std::chrono::system_clock::time_point current_wall_time() noexcept {
+  using std::chrono::system_clock;
+  const detail::loop* l = detail::loop::current();
+  if (l ? !l->on_virtual_time() : !detail::simulation::current())
+    return system_clock::now();
+  constexpr std::chrono::sys_days begin = std::chrono::year(2000) / 1 / 1;
+  return begin
+         + std::chrono::duration_cast<system_clock::duration>(current_time().time_since_epoch());
 }
 
 time_point rough_time() noexcept {

@@ -61,6 +61,7 @@ public:
   /// Names this loop for ever, other than its address.
   [[nodiscard]] std::uint64_t key() const noexcept { return key_; }
   [[nodiscard]] time_point now() const noexcept { return time_ ? time_->now() : clock::now(); }
+  [[nodiscard]] bool on_virtual_time() const noexcept { return time_ != nullptr; }
   /// To a few milliseconds, and much cheaper: for what is only looked at.
   [[nodiscard]] time_point rough_now() const noexcept;
   [[nodiscard]] boost::asio::io_context& io() noexcept;
