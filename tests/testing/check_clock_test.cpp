@@ -6,6 +6,7 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <atomic>
 #include <string>
 
 using namespace troupe;
@@ -34,6 +35,22 @@ private:
   mutable int asked_ = 0;
 };
 
+/// Has another time for each thread.
+class torn_clock final : public troupe::detail::time_source {
+public:
+  [[nodiscard]] time_point now() const noexcept override {
+    thread_local const duration own = ++threads_ * 1s;
+    return troupe::clock::now() + own;
+  }
+  bool idle(troupe::detail::loop&, time_point next) noexcept override {
+    return next != time_point::max(); // looks again until it is time
+  }
+  void busy(troupe::detail::loop&) noexcept override {}
+
+private:
+  static inline std::atomic<int> threads_{0};
+};
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(check_clock_suite)
@@ -55,6 +72,15 @@ BOOST_AUTO_TEST_CASE(p26_clock_that_runs_back_is_found_out) {
   BOOST_CHECK_EXCEPTION(run(options, [] { return check_clock(); }), test_failure, [](auto& e) {
     return std::string(e.what()).starts_with(
       "check_clock: time does not run backwards: it runs back by 5000 ns");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p26_clock_that_differs_from_loop_to_loop_is_found_out) {
+  torn_clock clock;
+  run_options options{.loops = 2};
+  options.time = &clock;
+  BOOST_CHECK_EXCEPTION(run(options, [] { return check_clock(); }), test_failure, [](auto& e) {
+    return std::string(e.what()).starts_with("check_clock: time is one on all loops: it is ");
   });
 }
 
