@@ -307,6 +307,50 @@ BOOST_AUTO_TEST_CASE(p22_simulations_run_on_it) {
   BOOST_TEST(play(1) == first);
 }
 
+BOOST_AUTO_TEST_CASE(p22_tls_is_simulated_too) {
+  const tls_client_context c(troupe_test::client_options());
+  const tls_server_context s(troupe_test::server_options());
+  network_options options;
+  options.seed = 0; // as the simulation has it
+  options.links.jitter = 10ms;
+  simulated_network net(options);
+  net.add_host("server");
+  net.add_host("client");
+  const auto program = [&]() -> task<> {
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_service([&]() -> task<> {
+        co_await net.on("server", [&]() -> task<> {
+          const tls_handler handler = [](tls_stream& peer) { return echo(peer); };
+          co_await serve_tls(handler, 443, s);
+        });
+      });
+      for (int i = 0; i < 3; ++i)
+        n.start_soon([&]() -> task<> {
+          co_await net.on("client", [&]() -> task<> {
+            co_await sleep_for(1ms); // until it listens
+            tcp_stream tcp = co_await open_tcp_stream("server", 443);
+            tls_stream tls = co_await tls_connect(std::move(tcp), "localhost", c);
+            co_await tls.write_all("secret");
+            if (co_await read_text(tls) != "secret")
+              throw test_failure("the echo is wrong");
+            co_await tls.close();
+          });
+        });
+      co_return;
+    });
+  };
+  simulation_options how;
+  how.network = &net;
+  const auto play = [&](std::uint64_t seed) {
+    const auto result = simulate(seed, program, how);
+    BOOST_TEST(!result.failed(), result.text());
+    return result.hash;
+  };
+  const auto first = play(1);
+  BOOST_TEST(play(2) != first);
+  BOOST_TEST(play(1) == first);
+}
+
 BOOST_AUTO_TEST_CASE(p22_same_seed_gives_the_same_run) {
   const auto play = [](std::uint64_t seed) {
     std::vector<std::string> log;
