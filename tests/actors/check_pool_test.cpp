@@ -22,7 +22,7 @@ using testing::run_virtually;
 namespace {
 
 /// What can be wrong with a pool.
-enum class fault {
+enum class pool_fault {
   none,
   no_bound,
   last_come_first_served,
@@ -37,7 +37,7 @@ enum class fault {
 /// A pool as one might write it, with a mistake.
 class little_pool {
 public:
-  little_pool(std::size_t max, pool_opener open, fault f)
+  little_pool(std::size_t max, pool_opener open, pool_fault f)
     : room_(max), open_(std::move(open)), fault_(f) {}
 
   class lease {
@@ -62,9 +62,9 @@ public:
   };
 
   task<lease> borrow() {
-    if (fault_ != fault::no_checkpoint)
+    if (fault_ != pool_fault::no_checkpoint)
       co_await checkpoint();
-    if (room_ == 0 && fault_ != fault::no_bound) {
+    if (room_ == 0 && fault_ != pool_fault::no_bound) {
       const auto turn = std::make_shared<event>();
       waiting w(*this, turn);
       co_await turn->wait();
@@ -89,7 +89,7 @@ private:
     right(const right&) = delete;
     right& operator=(const right&) = delete;
     ~right() {
-      if (!used && pool.fault_ != fault::failure_keeps_its_room)
+      if (!used && pool.fault_ != pool_fault::failure_keeps_its_room)
         pool.pass_on();
     }
     little_pool& pool;
@@ -103,7 +103,7 @@ private:
     waiting(const waiting&) = delete;
     waiting& operator=(const waiting&) = delete;
     ~waiting() {
-      if (served || pool.fault_ == fault::swallowed_by_the_cancelled)
+      if (served || pool.fault_ == pool_fault::swallowed_by_the_cancelled)
         return;
       if (std::erase(pool.queue_, turn) == 0)
         pool.pass_on(); // it was cancelled, and then its turn came
@@ -118,31 +118,32 @@ private:
       ++room_;
       return;
     }
-    const auto next = fault_ == fault::last_come_first_served ? queue_.end() - 1 : queue_.begin();
+    const auto next =
+      fault_ == pool_fault::last_come_first_served ? queue_.end() - 1 : queue_.begin();
     const auto turn = *next;
     queue_.erase(next);
     turn->set();
   }
 
   void give_back(pooled_thing t, bool discarded, int before) {
-    if (fault_ == fault::discarded_is_kept)
+    if (fault_ == pool_fault::discarded_is_kept)
       discarded = false;
-    if (fault_ != fault::cut_off_is_kept)
+    if (fault_ != pool_fault::cut_off_is_kept)
       discarded = discarded || is_cancelled() || std::uncaught_exceptions() > before;
-    if (!discarded && fault_ != fault::never_lent_again)
+    if (!discarded && fault_ != pool_fault::never_lent_again)
       idle_.push_back(std::move(t));
     pass_on();
   }
 
   std::size_t room_;
   pool_opener open_;
-  fault fault_;
+  pool_fault fault_;
   std::vector<pooled_thing> idle_;
   std::vector<std::shared_ptr<event>> queue_;
 };
 
 /// What the check says; empty if it finds nothing.
-std::string verdict_on(fault f) {
+std::string verdict_on(pool_fault f) {
   std::string said;
   run_virtually([&]() -> task<> {
     testing::pool_runner run = [f](std::size_t max, pool_opener open, pool_body body) -> task<> {
@@ -178,19 +179,19 @@ BOOST_AUTO_TEST_CASE(p17_p26_our_pool_keeps_the_rules) {
 }
 
 BOOST_AUTO_TEST_CASE(p26_each_broken_pool_is_found_out) {
-  BOOST_TEST(verdict_on(fault::none) == "");
-  const auto finds = [](fault f, const std::string& what) {
+  BOOST_TEST(verdict_on(pool_fault::none) == "");
+  const auto finds = [](pool_fault f, const std::string& what) {
     const std::string said = verdict_on(f);
     BOOST_TEST(said.find(what) != std::string::npos, what << ": " << said);
   };
-  finds(fault::no_bound, "more are lent than are allowed");
-  finds(fault::last_come_first_served, "not in turn");
-  finds(fault::swallowed_by_the_cancelled, "has swallowed what was to be lent");
-  finds(fault::failure_keeps_its_room, "left no room for others");
-  finds(fault::discarded_is_kept, "what was discarded is lent again");
-  finds(fault::cut_off_is_kept, "is lent again");
-  finds(fault::never_lent_again, "what has come back is not lent again");
-  finds(fault::no_checkpoint, "borrow is no checkpoint");
+  finds(pool_fault::no_bound, "more are lent than are allowed");
+  finds(pool_fault::last_come_first_served, "not in turn");
+  finds(pool_fault::swallowed_by_the_cancelled, "has swallowed what was to be lent");
+  finds(pool_fault::failure_keeps_its_room, "left no room for others");
+  finds(pool_fault::discarded_is_kept, "what was discarded is lent again");
+  finds(pool_fault::cut_off_is_kept, "is lent again");
+  finds(pool_fault::never_lent_again, "what has come back is not lent again");
+  finds(pool_fault::no_checkpoint, "borrow is no checkpoint");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

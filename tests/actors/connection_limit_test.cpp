@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "shop.hpp"
+
 #include <troupe/actors/connection_pool.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/testing/boost_test.hpp>
@@ -7,54 +9,25 @@
 
 #include <boost/test/unit_test.hpp>
 
-#include <algorithm>
 #include <functional>
 #include <optional>
 #include <random>
 #include <string>
-#include <utility>
-#include <vector>
 
 using namespace troupe;
 using namespace std::chrono_literals;
+using troupe_test::functions_of;
+using troupe_test::shop;
+using troupe_test::wire;
 
 namespace {
-
-struct shop {
-  int open = 0, most_open = 0, made = 0;
-};
-
-class wire {
-public:
-  explicit wire(shop& s) : shop_(&s) { s.most_open = std::max(s.most_open, (++s.made, ++s.open)); }
-  wire(wire&& other) noexcept : shop_(std::exchange(other.shop_, nullptr)) {}
-  wire& operator=(wire&& other) noexcept {
-    std::swap(shop_, other.shop_);
-    return *this;
-  }
-  ~wire() {
-    if (shop_)
-      --shop_->open;
-  }
-
-private:
-  shop* shop_;
-};
 
 using wires = connection_pool<wire>;
 
 /// Two pools under one limit.
 task<> with_two_pools(shop& s, connection_limit& limit, connection_pool_options options,
                       std::function<task<>(wires&, wires&)> body) {
-  connection_functions<wire> functions;
-  functions.open = [&s]() -> task<wire> {
-    co_await sleep_for(1ms);
-    co_return wire(s);
-  };
-  functions.check = [](wire&) -> task<bool> {
-    co_await sleep_for(1ms);
-    co_return true;
-  };
+  const auto functions = functions_of(s, 1ms);
   options.shared = &limit;
   co_await with_connection_pool(options, functions, [&](wires& one) -> task<> {
     co_await with_connection_pool(options, functions,

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "shop.hpp"
+
 #include <troupe/actors/connection_pool.hpp>
 #include <troupe/buffered_reader.hpp>
 #include <troupe/nursery.hpp>
@@ -19,57 +21,9 @@
 using namespace troupe;
 using namespace std::chrono_literals;
 using testing::run_virtually;
-
-namespace {
-
-/// What there is on the other side.
-struct shop {
-  int open = 0, most_open = 0, made = 0;
-  bool refuses = false;
-  bool sick = false; // checks fail
-};
-
-/// A connection that counts itself.
-class wire {
-public:
-  explicit wire(shop& s) : shop_(&s), number_(++s.made) {
-    s.most_open = std::max(s.most_open, ++s.open);
-  }
-  wire(wire&& other) noexcept
-    : shop_(std::exchange(other.shop_, nullptr)), number_(other.number_) {}
-  wire& operator=(wire&& other) noexcept {
-    std::swap(shop_, other.shop_);
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  ~wire() {
-    if (shop_)
-      --shop_->open;
-  }
-  [[nodiscard]] int number() const noexcept { return number_; }
-
-private:
-  shop* shop_;
-  int number_;
-};
-
-connection_functions<wire> functions_of(shop& s) {
-  connection_functions<wire> f;
-  f.open = [&s]() -> task<wire> {
-    co_await sleep_for(10ms);
-    if (s.refuses)
-      throw connection_refused(std::make_error_code(std::errc::connection_refused), "connect to",
-                               "the shop");
-    co_return wire(s);
-  };
-  f.check = [&s](wire&) -> task<bool> {
-    co_await sleep_for(1ms);
-    co_return !s.sick;
-  };
-  return f;
-}
-
-} // namespace
+using troupe_test::functions_of;
+using troupe_test::shop;
+using troupe_test::wire;
 
 BOOST_AUTO_TEST_SUITE(connection_pools)
 

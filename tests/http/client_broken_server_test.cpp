@@ -15,21 +15,10 @@ using namespace troupe::http;
 using namespace std::chrono_literals;
 using troupe_test::fake_server;
 using troupe_test::reply;
+using troupe_test::says;
 using troupe_test::with_server;
 
 namespace {
-
-/// Gives `text` to every connection's first request, and ends it, or resets it.
-fake_server::connection_handler says(std::string text, bool reset = false) {
-  return [text = std::move(text), reset](buffered_reader& in, testing::memory_stream& out,
-                                         int) -> task<> {
-    static_cast<void>(co_await troupe_test::read_request(in));
-    co_await out.write_all(text);
-    co_await sleep_for(10ms);
-    if (reset)
-      out.abort();
-  };
-}
 
 task<> read(client_session& session) {
   auto answer = co_await session.get("http://a.example/");

@@ -24,7 +24,7 @@ using troupe_test::certificates;
 namespace {
 
 /// Says what it was sent, and remembers over which connections it came.
-struct mirror {
+struct remembering_mirror {
   std::set<std::string> peers;
   int requests = 0;
 
@@ -71,7 +71,7 @@ BOOST_AUTO_TEST_SUITE(http_clients_of_servers)
 
 BOOST_AUTO_TEST_CASE(p17_a_thousand_requests_go_over_ten_connections) {
   simulated_network net;
-  mirror m;
+  remembering_mirror m;
   play(net, m.handler(), [&]() -> task<> {
     http::client_options options;
     options.limit = 10;
@@ -129,7 +129,7 @@ BOOST_AUTO_TEST_CASE(what_happens_to_the_network_comes_out) {
 }
 
 TROUPE_TEST_CASE(https_is_checked_and_kept, .virtual_time = false) {
-  mirror m;
+  remembering_mirror m;
   tcp_listener listener(0, {.address = "127.0.0.1"});
   const std::string site = "https://localhost:" + std::to_string(listener.port());
   const tls_server_context server(certificates::file("server.crt"),
@@ -164,7 +164,7 @@ TROUPE_TEST_CASE(https_is_checked_and_kept, .virtual_time = false) {
 }
 
 TROUPE_TEST_CASE(a_server_on_a_unix_socket_is_reached, .virtual_time = false) {
-  mirror m;
+  remembering_mirror m;
   const troupe_test::temporary_directory folder;
   const std::string path = folder / "socket";
   unix_listener listener(path);

@@ -16,6 +16,7 @@ using namespace troupe::http;
 using namespace std::chrono_literals;
 using troupe_test::fake_server;
 using troupe_test::reply;
+using troupe_test::says;
 using troupe_test::with_server;
 
 static_assert(!std::is_copy_constructible_v<client_session>);
@@ -25,14 +26,6 @@ static_assert(std::is_nothrow_move_constructible_v<client_response>);
 namespace {
 
 std::string hello(const std::string&) { return reply("hello"); }
-
-/// Gives `text` to every connection's first request, and ends.
-fake_server::connection_handler says(std::string text) {
-  return [text = std::move(text)](buffered_reader& in, testing::memory_stream& out, int) -> task<> {
-    static_cast<void>(co_await troupe_test::read_request(in));
-    co_await out.write_all(text);
-  };
-}
 
 } // namespace
 

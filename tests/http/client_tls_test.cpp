@@ -22,7 +22,7 @@ namespace {
 /// A server over TLS, in memory, which answers each request and writes down how its clients end.
 struct secure_server {
   explicit secure_server(nursery& n) {
-    how.tls = tls_client_context(client_options());
+    how.tls = tls_client_context(troupe_test::client_options());
     how.connect = [this, &n](const http::url&) -> task<std::unique_ptr<stream>> {
       auto [here, there] = testing::memory_stream_pair();
       to_server = here.outgoing();
@@ -56,7 +56,7 @@ struct secure_server {
     }
   }
 
-  tls_server_context context{server_options()};
+  tls_server_context context{troupe_test::server_options()};
   http::client_options how;
   std::shared_ptr<testing::memory_pipe> to_server;
   std::string more; // of each head

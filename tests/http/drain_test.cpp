@@ -11,11 +11,10 @@
 using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
+using troupe_test::get;
 using troupe_test::served;
 
 namespace {
-
-const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 task<> slow(http::request&, http::response& rs) {
   co_await sleep_for(10s);

@@ -122,6 +122,19 @@ private:
   connection_handler handler_;
 };
 
+/// Gives `text` to every connection's first request, and then ends it, or resets it.
+inline fake_server::connection_handler says(std::string text, bool reset = false) {
+  return
+    [text = std::move(text), reset](troupe::buffered_reader& in,
+                                    troupe::testing::memory_stream& out, int) -> troupe::task<> {
+      static_cast<void>(co_await read_request(in));
+      co_await out.write_all(text);
+      co_await troupe::sleep_for(std::chrono::milliseconds(10));
+      if (reset)
+        out.abort();
+    };
+}
+
 /// Runs `body(server, session)` with a server that answers, or handles connections, so.
 template <class Handler, class Body>
 troupe::task<> with_server(Handler handler, Body body,

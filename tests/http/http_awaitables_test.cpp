@@ -26,8 +26,8 @@ namespace {
 
 using streams = std::pair<testing::memory_stream, testing::memory_stream>;
 
-const std::string get = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
-const std::string post = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
+const std::string get_x = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+const std::string post_x = "POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n";
 
 /// A connection of a server whose handler sleeps: the trial uses what the handler was given.
 struct server_side {
@@ -160,12 +160,12 @@ BOOST_AUTO_TEST_CASE(p04_p05_requests) {
     static_cast<void>(co_await s.rq->read_all());
   };
   run_trials({
-    {"request::read_some", true, handling(post, never, read_some)},
-    {"request::read_some (a part is there)", false, handling(post + "12345", read_some, never)},
-    {"request::read_some (the end is there)", false, handling(get, read_some, never)},
-    {"request::read_all", true, handling(post + "12345", never, read_all)},
-    {"request::read_all (all is there)", false, handling(post + "1234567890", read_all, never)},
-    {"request::read_all (there is none)", false, handling(get, read_all, never)},
+    {"request::read_some", true, handling(post_x, never, read_some)},
+    {"request::read_some (a part is there)", false, handling(post_x + "12345", read_some, never)},
+    {"request::read_some (the end is there)", false, handling(get_x, read_some, never)},
+    {"request::read_all", true, handling(post_x + "12345", never, read_all)},
+    {"request::read_all (all is there)", false, handling(post_x + "1234567890", read_all, never)},
+    {"request::read_all (there is none)", false, handling(get_x, read_all, never)},
   });
 }
 
@@ -179,11 +179,11 @@ BOOST_AUTO_TEST_CASE(p04_p05_responses) {
     full(s);
     return upgrade(*s.rs);
   };
-  const std::string head = "HEAD" + get.substr(3);
+  const std::string head = "HEAD" + get_x.substr(3);
   const std::string asks =
-    get.substr(0, get.size() - 2) + "Connection: upgrade\r\nUpgrade: x\r\n\r\n";
+    get_x.substr(0, get_x.size() - 2) + "Connection: upgrade\r\nUpgrade: x\r\n\r\n";
   run_trials({
-    {"response::write", true, handling(get, write, write_slowly)},
+    {"response::write", true, handling(get_x, write, write_slowly)},
     {"response::write (nothing is to be sent)", true,
      [head] {
        trial t = handling(
@@ -221,14 +221,14 @@ BOOST_AUTO_TEST_CASE(p04_p05_handlers) {
   };
   run_trials({
     {"router::operator ()", true,
-     handling(get, never,
+     handling(get_x, never,
               routed([](http::request&, http::response&) -> task<> { co_await sleep_forever(); }))},
     {"router::operator () (the handler has no checkpoint)", false,
-     handling(get, routed([](http::request&, http::response&) -> task<> { co_return; }), never)},
-    {"static_files::operator ()", true, in_real_time(handling(get, routed(files), never))},
-    {"gateway::operator ()", true, in_real_time(handling(get, routed(gate), never))},
+     handling(get_x, routed([](http::request&, http::response&) -> task<> { co_return; }), never)},
+    {"static_files::operator ()", true, in_real_time(handling(get_x, routed(files), never))},
+    {"gateway::operator ()", true, in_real_time(handling(get_x, routed(gate), never))},
     {"gateway::operator () (the application waits)", true,
-     in_real_time(handling(post, never, routed(gate)))},
+     in_real_time(handling(post_x, never, routed(gate)))},
   });
 }
 

@@ -76,6 +76,9 @@ struct served {
   }
 };
 
+/// The smallest request there is.
+inline const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
 /// The first line of a response.
 inline std::string first_line(std::string_view text) {
   return std::string(text.substr(0, text.find("\r\n")));

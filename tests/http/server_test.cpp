@@ -11,6 +11,7 @@ using namespace troupe::testing;
 using namespace std::chrono_literals;
 using troupe_test::body_of;
 using troupe_test::first_line;
+using troupe_test::get;
 using troupe_test::served;
 
 namespace {
@@ -20,12 +21,10 @@ task<> hello(http::request&, http::response& rs) {
   co_return;
 }
 
-/// Says what it was sent.
-task<> mirror(http::request& rq, http::response& rs) {
+/// Says what it was sent, and how.
+task<> mirror_with_method(http::request& rq, http::response& rs) {
   rs.body = rq.method + ":" + co_await rq.read_all();
 }
-
-const std::string get = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 } // namespace
 
@@ -78,7 +77,7 @@ BOOST_AUTO_TEST_CASE(status_that_is_none_is_a_mistake_of_the_handler) {
 }
 
 BOOST_AUTO_TEST_CASE(connection_is_kept_and_requests_are_pipelined) {
-  served s(mirror);
+  served s(mirror_with_method);
   const std::string got =
     s.talk("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\none" + get
            + "\r\nPUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -96,7 +95,7 @@ BOOST_AUTO_TEST_CASE(connection_is_kept_and_requests_are_pipelined) {
 }
 
 BOOST_AUTO_TEST_CASE(it_works_byte_by_byte) {
-  served s(mirror);
+  served s(mirror_with_method);
   std::string got;
   s.play([&](memory_stream& c) -> task<> {
     c.outgoing()->piece(1);

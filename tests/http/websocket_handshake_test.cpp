@@ -18,24 +18,11 @@
 using namespace troupe;
 using namespace troupe::http;
 using namespace std::chrono_literals;
+using troupe_test::asking;
 using troupe_test::open_ends;
 using troupe_test::owned;
 
 namespace {
-
-/// The request of RFC 6455, with something replaced or added.
-std::string asking(const std::string& what = {}, const std::string& by = {}) {
-  std::string r = "GET /chat HTTP/1.1\r\n"
-                  "Host: server.example.com\r\n"
-                  "Upgrade: websocket\r\n"
-                  "Connection: keep-alive, Upgrade\r\n"
-                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                  "Sec-WebSocket-Version: 13\r\n"
-                  "\r\n";
-  if (const auto at = r.find(what); !what.empty())
-    r.replace(at, what.size(), by);
-  return r;
-}
 
 /// What a server answers to `sent`, up to its end.
 task<std::string> answer_to(const std::string& sent, websocket_server_options options) {

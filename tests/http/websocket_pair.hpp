@@ -62,6 +62,20 @@ inline troupe::task<websocket_ends> open_ends_that(bool deflate) {
   return open_ends(std::move(client), std::move(server));
 }
 
+/// The request of RFC 6455, with something replaced or added.
+inline std::string asking(const std::string& what = {}, const std::string& by = {}) {
+  std::string r = "GET /chat HTTP/1.1\r\n"
+                  "Host: server.example.com\r\n"
+                  "Upgrade: websocket\r\n"
+                  "Connection: keep-alive, Upgrade\r\n"
+                  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                  "Sec-WebSocket-Version: 13\r\n"
+                  "\r\n";
+  if (const auto at = r.find(what); !what.empty())
+    r.replace(at, what.size(), by);
+  return r;
+}
+
 /// What a client sends: a frame with a mask of zeros, which hides nothing.
 inline std::string client_frame(unsigned first_byte, std::string_view data) {
   std::string f(1, static_cast<char>(first_byte));

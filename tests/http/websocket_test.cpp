@@ -18,14 +18,14 @@ using troupe_test::open_ends_that;
 namespace {
 
 std::string of_size(std::size_t size) {
-  std::string text;
-  while (text.size() < size)
-    text += "grüße " + std::to_string(text.size()) + " ";
-  text.resize(size, '.');
-  while (!is_utf8(text))
-    text.pop_back();
-  text.resize(size, '.');
-  return text;
+  std::string words;
+  while (words.size() < size)
+    words += "grüße " + std::to_string(words.size()) + " ";
+  words.resize(size, '.');
+  while (!is_utf8(words))
+    words.pop_back();
+  words.resize(size, '.');
+  return words;
 }
 
 /// Both close, and all is well.

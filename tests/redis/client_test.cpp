@@ -2,16 +2,15 @@
 #include <troupe/outcome.hpp>
 #include <troupe/redis/client.hpp>
 #include <troupe/testing/boost_test.hpp>
-#include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/network.hpp>
 #include <troupe/testing/wait_all_tasks_blocked.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/redis_server.hpp"
+#include "wired.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -19,17 +18,12 @@
 
 using namespace troupe;
 using namespace std::chrono_literals;
-using testing::memory_stream;
 using testing::wait_all_tasks_blocked;
 using troupe_test::redis_server;
+using troupe_test::wired;
 using troupe_test::with_redis;
 
 namespace {
-
-std::pair<redis::connection, memory_stream> wired() {
-  auto [client, server] = testing::memory_stream_pair();
-  return {redis::connection(std::make_unique<memory_stream>(std::move(client))), std::move(server)};
-}
 
 /// Enough of a server for tests: answers "echo X" by X.
 task<> serve_echo(stream& peer) {

@@ -2,16 +2,15 @@
 #include <troupe/outcome.hpp>
 #include <troupe/redis/connection.hpp>
 #include <troupe/testing/boost_test.hpp>
-#include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/network.hpp>
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/redis_server.hpp"
+#include "wired.hpp"
 
 #include <boost/test/unit_test.hpp>
 
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,101 +19,87 @@ using namespace troupe;
 using namespace std::chrono_literals;
 using redis::open_connection;
 using troupe_test::redis_server;
+using troupe_test::wired;
 using troupe_test::with_redis;
 
 static_assert(std::movable<redis::connection> && !std::copyable<redis::connection>);
 
-namespace {
-
-/// A connection whose server is the test.
-struct wired {
-  wired() {
-    auto [client, server] = testing::memory_stream_pair();
-    db.emplace(std::make_unique<testing::memory_stream>(std::move(client)));
-    other.emplace(std::move(server));
-  }
-  std::optional<redis::connection> db;
-  std::optional<testing::memory_stream> other;
-};
-
-} // namespace
-
 BOOST_AUTO_TEST_SUITE(redis_connections)
 
 TROUPE_TEST_CASE(a_command_is_sent_and_its_reply_comes_back) {
-  wired w;
-  w.other->outgoing()->put("$5\r\nhello\r\n");
-  const auto r = co_await w.db->command("get", "greeting");
+  auto [db, other] = wired();
+  other.outgoing()->put("$5\r\nhello\r\n");
+  const auto r = co_await db.command("get", "greeting");
   BOOST_TEST(r.get<std::string>() == "hello");
-  BOOST_TEST(w.other->incoming()->bytes() == "*2\r\n$3\r\nget\r\n$8\r\ngreeting\r\n");
-  BOOST_TEST(w.db->usable());
-  w.other->outgoing()->put("-WRONGTYPE not a number\r\n");
+  BOOST_TEST(other.incoming()->bytes() == "*2\r\n$3\r\nget\r\n$8\r\ngreeting\r\n");
+  BOOST_TEST(db.usable());
+  other.outgoing()->put("-WRONGTYPE not a number\r\n");
   try {
-    static_cast<void>(co_await w.db->command("incr", "greeting"));
+    static_cast<void>(co_await db.command("incr", "greeting"));
     BOOST_ERROR("no error");
   } catch (const redis::error& e) {
     BOOST_TEST(e.code() == "WRONGTYPE");
     BOOST_TEST(e.what() == std::string("redis: incr: WRONGTYPE not a number"));
   }
-  BOOST_TEST(w.db->usable());
+  BOOST_TEST(db.usable());
 }
 
 TROUPE_TEST_CASE(a_batch_is_one_round_trip) {
-  wired w;
+  auto [db, other] = wired();
   redis::batch b;
   b.add("incr", "a").add("incr", "b").add("nonsense");
-  w.other->outgoing()->put(":1\r\n:2\r\n-ERR unknown command\r\n");
-  const auto replies = co_await w.db->run(std::move(b));
+  other.outgoing()->put(":1\r\n:2\r\n-ERR unknown command\r\n");
+  const auto replies = co_await db.run(std::move(b));
   BOOST_REQUIRE(replies.size() == 3U);
   BOOST_TEST(replies[1].get<int>() == 2);
   BOOST_TEST(replies[2].is_error());
-  const auto none = co_await w.db->run(redis::batch());
+  const auto none = co_await db.run(redis::batch());
   BOOST_TEST(none.empty());
 }
 
 TROUPE_TEST_CASE(a_command_that_is_cut_off_breaks_the_connection) {
-  wired w;
+  auto [db, other] = wired();
   const bool begun = co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
     s.cancel();
-    static_cast<void>(co_await w.db->command("flushall"));
+    static_cast<void>(co_await db.command("flushall"));
   });
   BOOST_TEST(!begun);
-  BOOST_TEST(w.other->incoming()->bytes() == ""); // it was not sent
-  BOOST_TEST(w.db->usable());
+  BOOST_TEST(other.incoming()->bytes() == ""); // it was not sent
+  BOOST_TEST(db.usable());
   const bool answered = co_await move_on_after(
-    1s, [&]() -> task<> { static_cast<void>(co_await w.db->command("get", "x")); });
+    1s, [&]() -> task<> { static_cast<void>(co_await db.command("get", "x")); });
   BOOST_TEST(!answered);
-  BOOST_TEST(!w.db->usable());
-  w.other->outgoing()->put("+late\r\n");
-  const auto after = co_await as_outcome(w.db->command("get", "y"));
+  BOOST_TEST(!db.usable());
+  other.outgoing()->put("+late\r\n");
+  const auto after = co_await as_outcome(db.command("get", "y"));
   BOOST_CHECK_THROW(std::rethrow_exception(after.error()), redis::connection_broken);
 }
 
 TROUPE_TEST_CASE(an_end_garbage_and_two_tasks_are_errors) {
   {
-    wired w;
-    co_await w.other->send_eof();
-    const auto ended = co_await as_outcome(w.db->command("ping"));
+    auto [db, other] = wired();
+    co_await other.send_eof();
+    const auto ended = co_await as_outcome(db.command("ping"));
     BOOST_CHECK_THROW(std::rethrow_exception(ended.error()), end_of_stream);
-    BOOST_TEST(!w.db->usable());
+    BOOST_TEST(!db.usable());
   }
   {
-    wired w;
-    w.other->outgoing()->put("HTTP/1.1 200 OK\r\n");
-    const auto garbage = co_await as_outcome(w.db->command("ping"));
+    auto [db, other] = wired();
+    other.outgoing()->put("HTTP/1.1 200 OK\r\n");
+    const auto garbage = co_await as_outcome(db.command("ping"));
     BOOST_CHECK_THROW(std::rethrow_exception(garbage.error()), redis::protocol_error);
-    BOOST_TEST(!w.db->usable());
+    BOOST_TEST(!db.usable());
   }
-  wired w;
+  auto [db, other] = wired();
   co_await with_nursery([&](nursery& n) -> task<> {
-    n.start_soon([&]() -> task<> { static_cast<void>(co_await w.db->command("ping")); });
+    n.start_soon([&]() -> task<> { static_cast<void>(co_await db.command("ping")); });
     co_await checkpoint();
     co_await checkpoint();
-    const auto second = co_await as_outcome(w.db->command("ping"));
+    const auto second = co_await as_outcome(db.command("ping"));
     BOOST_CHECK_THROW(std::rethrow_exception(second.error()), usage_error);
-    w.other->outgoing()->put("+PONG\r\n");
+    other.outgoing()->put("+PONG\r\n");
   });
-  BOOST_TEST(w.db->usable());
+  BOOST_TEST(db.usable());
 }
 
 TROUPE_TEST_CASE(bad_addresses_are_refused_without_saying_the_password) {

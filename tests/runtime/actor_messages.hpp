@@ -2,11 +2,14 @@
 #pragma once
 
 #include <troupe/messages.hpp>
+#include <troupe/time.hpp>
 
 #include <string>
 
-/// Messages that the tests of actors share.
+/// What the tests of actors share: messages, and how long to wait for the replies to them.
 namespace messages {
+
+inline constexpr auto forever = troupe::duration::max();
 
 struct add {
   int by;

@@ -25,8 +25,6 @@ static_assert(!detail::message_type<std::thread>);
 
 namespace {
 
-constexpr auto forever = duration::max();
-
 task<> counter(mailbox& in) {
   int total = 0;
   co_await in.serve([&](add msg) { total += msg.by; }, [&](get) -> int { return total; },

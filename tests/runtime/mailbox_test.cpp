@@ -24,8 +24,6 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr auto forever = duration::max();
-
 task<> drain(mailbox& in, std::vector<int>& seen) {
   while (co_await in.receive(0s, [&](int x) { seen.push_back(x); })) {
   }

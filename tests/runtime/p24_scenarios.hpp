@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/task.hpp>
+
+#include <boost/test/unit_test.hpp>
+
 #include <atomic>
 #include <span>
-
-#include <troupe/task.hpp>
 
 namespace p24 {
 
@@ -43,5 +45,14 @@ struct scenario {
 };
 
 [[nodiscard]] std::span<const scenario> scenarios() noexcept;
+
+/// Checks what holds of a scenario however it was hurt; `finished` says that it ran to its end.
+inline void check_invariants(const scenario& s, const ledger& l, bool finished) {
+  BOOST_TEST(l.alive == 0);
+  BOOST_TEST(!l.out_of_order);
+  BOOST_TEST(!l.early);
+  if (finished)
+    BOOST_TEST(l.result == s.result);
+}
 
 } // namespace p24

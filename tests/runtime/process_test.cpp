@@ -21,13 +21,12 @@ using namespace std::chrono_literals;
 using troupe::testing::run_virtually;
 using troupe_test::no_children;
 using troupe_test::open_descriptors;
+using troupe_test::shell;
 
 static_assert(!std::is_copy_constructible_v<process>);
 static_assert(std::is_nothrow_move_constructible_v<process>);
 
 namespace {
-
-command shell(const std::string& script) { return command("sh", "-c", script); }
 
 task<std::string> line(stream& from) {
   buffered_reader lines(from);

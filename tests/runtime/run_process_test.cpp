@@ -23,13 +23,12 @@ using troupe::testing::run_virtually;
 using troupe_test::contains;
 using troupe_test::no_children;
 using troupe_test::open_descriptors;
+using troupe_test::shell;
 
 static_assert(!std::is_default_constructible_v<exit_status>);
 static_assert(std::is_base_of_v<std::system_error, process_error>);
 
 namespace {
-
-command shell(const std::string& script) { return command("sh", "-c", script); }
 
 /// A program that does not end by itself, and says when it is there.
 command stubborn() { return shell("trap '' TERM; echo ready >&3; while :; do sleep 1; done"); }

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/process.hpp>
+
 #include <dirent.h>
 #include <sys/wait.h>
 
 #include <cerrno>
 #include <cstddef>
+#include <string>
 
 namespace troupe_test {
+
+inline troupe::command shell(const std::string& script) {
+  return troupe::command("sh", "-c", script);
+}
 
 /// This process has no child, not even one that has ended.
 inline bool no_children() {

@@ -15,7 +15,8 @@ using namespace troupe::testing;
 
 namespace {
 
-enum class defect {
+/// What is wrong with a channel.
+enum class channel_defect {
   loses,
   doubles,
   holds_more,
@@ -29,51 +30,48 @@ enum class defect {
   clone_is_the_end,
 };
 
-struct broken {
-  defect what;
-  const char* found;
-};
-
-const std::vector<broken> all_broken{
-  {defect::loses, "49 was sent, and 50 is received"},
-  {defect::doubles, "50 was sent, and 49 is received"},
-  {defect::holds_more, "a channel of 0 takes 1 without a receiver"},
-  {defect::reorders, "was sent, and"},
-  {defect::tries_beyond, "trying does not wait: try_send fails where there is room"},
-  {defect::sending_is_no_checkpoint, "a send in a cancelled scope returns"},
-  {defect::cancelled_receive_loses, "whatever is cancelled: "},
-  {defect::never_waits, "try_send fails where a receiver waits"},
-  {defect::sends_to_nobody, "has to get broken_resource_error, but it returns"},
-  {defect::closed_end_is_silent, "a send in a closed end has to throw closed_resource_error"},
-  {defect::clone_is_the_end, "when the last sender is closed: "},
+/// And how each is found out.
+const std::vector<std::pair<channel_defect, const char*>> channel_defects{
+  {channel_defect::loses, "49 was sent, and 50 is received"},
+  {channel_defect::doubles, "50 was sent, and 49 is received"},
+  {channel_defect::holds_more, "a channel of 0 takes 1 without a receiver"},
+  {channel_defect::reorders, "was sent, and"},
+  {channel_defect::tries_beyond, "trying does not wait: try_send fails where there is room"},
+  {channel_defect::sending_is_no_checkpoint, "a send in a cancelled scope returns"},
+  {channel_defect::cancelled_receive_loses, "whatever is cancelled: "},
+  {channel_defect::never_waits, "try_send fails where a receiver waits"},
+  {channel_defect::sends_to_nobody, "has to get broken_resource_error, but it returns"},
+  {channel_defect::closed_end_is_silent,
+   "a send in a closed end has to throw closed_resource_error"},
+  {channel_defect::clone_is_the_end, "when the last sender is closed: "},
 };
 
 struct broken_sender {
   send_channel<int> good;
-  defect d;
+  channel_defect d;
   bool closed = false;
 
   task<> send(int value) {
-    if (d == defect::closed_end_is_silent && closed)
+    if (d == channel_defect::closed_end_is_silent && closed)
       co_return;
-    if (d == defect::loses && value == 49)
+    if (d == channel_defect::loses && value == 49)
       co_return;
-    if (d == defect::sending_is_no_checkpoint && good.try_send(value))
+    if (d == channel_defect::sending_is_no_checkpoint && good.try_send(value))
       co_return;
-    if (d == defect::reorders && value == 10)
+    if (d == channel_defect::reorders && value == 10)
       value = 11;
-    else if (d == defect::reorders && value == 11)
+    else if (d == channel_defect::reorders && value == 11)
       value = 10;
     try {
       co_await good.send(value);
-      if (d == defect::doubles && value == 49)
+      if (d == channel_defect::doubles && value == 49)
         co_await good.send(value);
     } catch (const broken_resource_error&) {
-      if (d != defect::sends_to_nobody)
+      if (d != channel_defect::sends_to_nobody)
         throw;
     }
   }
-  bool try_send(int value) { return d != defect::tries_beyond && good.try_send(value); }
+  bool try_send(int value) { return d != channel_defect::tries_beyond && good.try_send(value); }
   broken_sender clone() { return {good.clone(), d}; }
   void close() {
     closed = true;
@@ -83,10 +81,10 @@ struct broken_sender {
 
 struct broken_receiver {
   receive_channel<int> good;
-  defect d;
+  channel_defect d;
 
   task<std::optional<int>> next() {
-    if (d == defect::never_waits) {
+    if (d == channel_defect::never_waits) {
       co_await checkpoint();
       const auto there = good.try_receive();
       if (!there)
@@ -94,7 +92,7 @@ struct broken_receiver {
       co_return there;
     }
     const auto value = co_await good.next();
-    if (d == defect::cancelled_receive_loses && value)
+    if (d == channel_defect::cancelled_receive_loses && value)
       co_await checkpoint();
     co_return value;
   }
@@ -128,11 +126,11 @@ BOOST_AUTO_TEST_CASE(p11_p26_our_channel_keeps_the_rules) {
 }
 
 BOOST_AUTO_TEST_CASE(p26_each_broken_channel_is_found_out) {
-  for (const auto& [what, found] : all_broken) {
+  for (const auto& [what, found] : channel_defects) {
     BOOST_TEST_CONTEXT(found) {
       run_virtually([d = what, text = std::string(found)]() -> task<> {
         const auto make = [d](std::size_t capacity) {
-          auto good = make_channel<int>(capacity + (d == defect::holds_more ? 1 : 0));
+          auto good = make_channel<int>(capacity + (d == channel_defect::holds_more ? 1 : 0));
           return broken_channel{{std::move(good.tx), d}, {std::move(good.rx), d}};
         };
         const auto together = [](std::size_t capacity) {
@@ -145,7 +143,7 @@ BOOST_AUTO_TEST_CASE(p26_each_broken_channel_is_found_out) {
                       std::move(good.rx)};
         };
         try {
-          if (d == defect::clone_is_the_end)
+          if (d == channel_defect::clone_is_the_end)
             co_await check_channel(together);
           else
             co_await check_channel(make);
