@@ -26,17 +26,76 @@ struct visit {
   std::string all = {};                    // as it was heard
 };
 
+/// A store that is slow, or fails having kept none, some or all. It outlives
+/// its chat.
+class moody_history {
+public:
+  class handle final : public chat::history_store {
+  public:
+    explicit handle(moody_history& of) : of_(of) {}
+    task<> append(std::vector<chat::history_line> lines) override {
+      return of_.append(std::move(lines));
+    }
+    task<std::vector<chat::history_line>> recent(std::string room, std::size_t count) override {
+      return of_.recent(std::move(room), count);
+    }
+    task<> close() override { co_return; }
+    [[nodiscard]] std::string name() const override { return "a store with moods"; }
+
+  private:
+    moody_history& of_;
+  };
+
+  bool well = false; // from now on
+  chat::memory_history kept;
+  std::set<std::string> all; // that is kept, as it is heard
+
+private:
+  task<std::vector<chat::history_line>> recent(std::string room, std::size_t count) {
+    const auto mood = well ? 7 : random_bits() % 8;
+    if (mood == 0)
+      co_await sleep_for(random_bits() % 2 == 0 ? 30ms : 1h);
+    if (mood == 1)
+      throw chat::history_error("not now");
+    co_return co_await kept.recent(std::move(room), count);
+  }
+
+  task<> append(std::vector<chat::history_line> lines) {
+    const bool fails = !well && random_bits() % 8 == 0;
+    if (!well)
+      co_await sleep_for(random_bits() % 8 == 0 ? 30ms : some_time());
+    if (fails)
+      lines.resize(random_bits() % (lines.size() + 1));
+    co_await kept.append(lines);
+    for (const chat::history_line& l : lines)
+      all.insert(l.nick + ": " + l.text);
+    if (fails)
+      throw chat::history_error("not now");
+  }
+};
+
 /// Comes, says some lines, hears all, and may be cut off at any time. Whether it was not.
-task<bool> stay(visit& v, int lines) {
+task<bool> stay(visit& v, int lines, const moody_history& store) {
   guest g = co_await guest::come();
+  const std::string not_kept = " (not kept)";
+  std::size_t looked_at = 0;
+  const auto look = [&] { // what is shown as kept is so then, not only in the end
+    for (; looked_at < g.heard.size(); ++looked_at) {
+      const std::string& line = g.heard[looked_at];
+      demand(line.starts_with("*") || line.ends_with(not_kept) || store.all.contains(line),
+             v.nick + " has heard '" + line + "' as kept, and it is not");
+    }
+  };
   std::size_t entered = v.room == rooms[0] ? 0 : static_cast<std::size_t>(-1);
   bool to_the_end = false;
   try {
     co_await g.say(v.nick);
     co_await g.hear("* you are in ");
+    look();
     if (v.room != rooms[0]) {
       co_await g.say("/join " + v.room);
       co_await g.hear("* you are in " + v.room);
+      look();
       entered = g.heard.size();
     }
     for (int i = 0; i < lines; ++i) {
@@ -44,6 +103,7 @@ task<bool> stay(visit& v, int lines) {
       const std::string line = v.nick + " says " + std::to_string(i);
       co_await g.say(line);
       co_await g.hear(v.nick + ": " + line);
+      look();
     }
     co_await sleep_for(50ms); // hears the others
     co_await g.say("/quit");
@@ -52,7 +112,6 @@ task<bool> stay(visit& v, int lines) {
   } catch (const std::runtime_error&) { // NOLINT(bugprone-empty-catch): cut off
   }
   v.all = g.all();
-  const std::string not_kept = " (not kept)";
   for (std::size_t i = entered; i < g.heard.size(); ++i) {
     std::string line = g.heard[i];
     if (line.starts_with("*"))
@@ -68,12 +127,12 @@ task<bool> stay(visit& v, int lines) {
 }
 
 /// Comes back when it was cut off, by another name: its old one may be in use for a while.
-task<> person(std::string name, std::list<visit>& visits) {
+task<> person(std::string name, std::list<visit>& visits, const moody_history& store) {
   for (int i = 1; i < 4; ++i) {
     visit& v = visits.emplace_back(visit{name + std::to_string(i), rooms[random_bits() % 2]});
     bool to_the_end = false;
     try {
-      to_the_end = co_await stay(v, 3);
+      to_the_end = co_await stay(v, 3, store);
     } catch (const net_error&) { // NOLINT(bugprone-empty-catch): could not come
     }
     if (to_the_end)
@@ -81,41 +140,6 @@ task<> person(std::string name, std::list<visit>& visits) {
     co_await sleep_for(some_time());
   }
 }
-
-/// A store that is slow, or fails having kept none, some or all. It outlives its chat.
-class moody_history {
-public:
-  class handle final : public chat::history_store {
-  public:
-    explicit handle(moody_history& of) : of_(of) {}
-    task<> append(std::vector<chat::history_line> lines) override {
-      return of_.append(std::move(lines));
-    }
-    task<std::vector<chat::history_line>> recent(std::string room, std::size_t count) override {
-      return of_.kept.recent(std::move(room), count);
-    }
-    task<> close() override { co_return; }
-    [[nodiscard]] std::string name() const override { return "a store with moods"; }
-
-  private:
-    moody_history& of_;
-  };
-
-  bool well = false; // from now on
-  chat::memory_history kept;
-
-private:
-  task<> append(std::vector<chat::history_line> lines) {
-    const bool fails = !well && random_bits() % 8 == 0;
-    if (!well)
-      co_await sleep_for(random_bits() % 8 == 0 ? 30ms : some_time());
-    if (fails)
-      lines.resize(random_bits() % (lines.size() + 1));
-    co_await kept.append(std::move(lines));
-    if (fails)
-      throw chat::history_error("not now");
-  }
-};
 
 task<> weather(simulated_network& net) {
   for (;;) {
@@ -158,26 +182,26 @@ task<> evening(house& h) {
   moody_history store;
   std::list<visit> visits;
   std::size_t said = 0;
-  co_await h.serve(std::make_unique<moody_history::handle>(store),
-                   [&](chat::service& chat) -> task<> {
-                     guest lazy = co_await guest::join("lazy");
-                     co_await lazy.say("/join den");
-                     co_await lazy.hear("* you are in den"); // and reads no more
-                     co_await with_nursery([&](nursery& n) -> task<> {
-                       for (const char* name : {"ann", "bob", "cat"})
-                         n.start_soon(named("person", person), name, std::ref(visits));
-                       n.start_service([&] { return weather(h.net); });
-                       co_return;
-                     });
-                     h.net.heal();
-                     store.well = true;
-                     // a line may still be on its way from somebody who has gone, or in a stalled
-                     // room
-                     do {
-                       said = chat.statistics().lines;
-                       co_await sleep_for(100ms);
-                     } while (chat.statistics().waiting != 0 || chat.statistics().lines != said);
-                   });
+  co_await h.serve(
+    std::make_unique<moody_history::handle>(store), [&](chat::service& chat) -> task<> {
+      guest lazy = co_await guest::join("lazy");
+      co_await lazy.say("/join den");
+      co_await lazy.hear("* you are in den"); // and reads no more
+      co_await with_nursery([&](nursery& n) -> task<> {
+        for (const char* name : {"ann", "bob", "cat"})
+          n.start_soon(named("person", person), name, std::ref(visits), std::cref(store));
+        n.start_service([&] { return weather(h.net); });
+        co_return;
+      });
+      h.net.heal();
+      store.well = true;
+      // a line may still be on its way from somebody who has gone, or in a stalled
+      // room
+      do {
+        said = chat.statistics().lines;
+        co_await sleep_for(100ms);
+      } while (chat.statistics().waiting != 0 || chat.statistics().lines != said);
+    });
   std::size_t kept = 0;
   for (const char* room : rooms) {
     std::vector<std::string> history;

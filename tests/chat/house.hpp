@@ -25,21 +25,25 @@ using namespace std::chrono_literals;
 /// Somebody who chats by lines of text.
 class guest {
 public:
-  explicit guest(tcp_stream s)
-    : stream_(std::make_unique<tcp_stream>(std::move(s))), in_(*stream_) {}
+  explicit guest(std::unique_ptr<troupe::stream> s) : stream_(std::move(s)), in_(*stream_) {}
 
   /// Connects, without a name.
   static task<guest> come(std::string host = "server", std::uint16_t port = 9011) {
-    co_return guest(co_await open_tcp_stream(std::move(host), port));
+    tcp_stream s = co_await open_tcp_stream(std::move(host), port);
+    co_return guest(std::make_unique<tcp_stream>(std::move(s)));
   }
 
   /// Connects and is in the first room.
   static task<guest> join(std::string nick, std::string host = "server",
                           std::uint16_t port = 9011) {
     guest g = co_await come(std::move(host), port);
-    co_await g.say(std::move(nick));
-    co_await g.hear("* you are in ");
+    co_await g.enter(std::move(nick));
     co_return g;
+  }
+
+  task<> enter(std::string nick) {
+    co_await say(std::move(nick));
+    co_await hear("* you are in ");
   }
 
   task<> say(std::string line) {
@@ -85,12 +89,12 @@ public:
     return lines;
   }
 
-  [[nodiscard]] tcp_stream& stream() { return *stream_; }
+  [[nodiscard]] troupe::stream& stream() { return *stream_; }
 
   std::vector<std::string> heard;
 
 private:
-  std::unique_ptr<tcp_stream> stream_;
+  std::unique_ptr<troupe::stream> stream_;
   buffered_reader in_;
 };
 
@@ -159,19 +163,30 @@ public:
     if (!broken.empty())
       throw chat::history_error(broken);
     co_await kept.append(std::move(lines));
+    if (silent_appends > 0) {
+      --silent_appends;
+      co_await sleep_forever();
+    }
   }
   task<std::vector<chat::history_line>> recent(std::string room, std::size_t count) override {
+    ++reads;
+    if (silent_reads)
+      co_await sleep_forever();
     co_await checkpoint();
-    if (!broken.empty())
+    if (!broken.empty() && !can_be_read)
       throw chat::history_error(broken);
     co_return co_await kept.recent(std::move(room), count);
   }
   task<> close() override { co_return; }
   [[nodiscard]] std::string name() const override { return "a frail store"; }
 
-  std::string broken; // why
+  std::string broken;        // why
+  bool can_be_read = false;  // though it is broken
+  bool silent_reads = false; // they are not answered
+  int silent_appends = 0;    // so many will keep their lines, and not be answered
   duration delay = 1ms;
   int appends = 0;
+  int reads = 0;
   chat::memory_history kept;
 };
 

@@ -77,7 +77,12 @@ struct room_state {
   };
   struct waiting_line {
     history_line line;
-    caf::actor_addr by;
+    bool lost = false; // for the history: its backlog was full
+  };
+  enum class fate : std::uint8_t { kept, waits, lost };
+  struct shown_line {
+    history_line line;
+    fate known = fate::kept;
   };
   struct unfinished { // what was handled when the room crashed
     caf::actor client;
@@ -85,10 +90,11 @@ struct room_state {
   };
 
   std::map<caf::actor_addr, member> members;
-  std::deque<history_line> recent;  // what newcomers hear
+  std::deque<shown_line> recent;    // what newcomers hear
   std::deque<waiting_line> waiting; // for the history
   std::optional<unfinished> handling;
   std::int64_t last_id = 0;
+  bool opened = false; // what was said when it was open before is in `waiting`
   bool loaded = false; // `recent` has what the history has
 };
 

@@ -5,6 +5,8 @@
 
 #include <troupe/actor.hpp>
 #include <troupe/cancel_scope.hpp>
+#include <troupe/event.hpp>
+#include <troupe/nursery.hpp>
 #include <troupe/time.hpp>
 
 #include <caf/message.hpp>
@@ -12,8 +14,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <exception>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace troupe::chat {
 
@@ -34,8 +39,22 @@ public:
 
   task<> run() {
     co_await take_over();
-    co_await load();
-    co_await in_.serve(
+    co_await with_nursery([this](nursery& n) -> task<> {
+      if (!state().loaded) {
+        n.start_service(named("past", [this] { return load(); }));
+        if (state().members.empty()) // nobody is held up but who comes, and wants to hear it
+          co_await move_on_after(core_.options.patience,
+                                 [this]() -> task<> { co_await tried_.wait(); });
+      }
+      co_await serve();
+    });
+  }
+
+private:
+  room_state& state() { return **state_; }
+
+  task<> serve() {
+    return in_.serve(
       [this](const join& m) -> task<> { co_await add(m); },
       [this](const leave& m) -> task<> {
         demonitor(m.client);
@@ -48,9 +67,6 @@ public:
       [this](const store_state& m) -> task<> { co_await store_changed(m); });
   }
 
-private:
-  room_state& state() { return **state_; }
-
   /// What the life before has left.
   task<> take_over() {
     for (const auto& [address, m] : state().members) {
@@ -59,78 +75,80 @@ private:
     }
     if (const auto bad = std::exchange(state().handling, std::nullopt))
       send(bad->client, refused{bad->number, "the room has crashed on it"});
-    bool kept = true;
-    for (const room_state::waiting_line& w : state().waiting) // twice is as good as once
-      kept = core_.scribe.add(w.line) && kept;
-    if (!kept)
+    bool soon = true;
+    for (room_state::waiting_line& w : state().waiting) // twice is as good as once
+      soon = keep(w) && soon;
+    if (!std::exchange(state().opened, true))
+      take_up();
+    if (!soon || core_.scribe.trouble())
       co_await release_all();
-  }
-
-  /// The past, from the store.
-  task<> load() {
-    if (state().loaded || current_time() < load_again_)
-      co_return;
-    load_again_ = current_time() + core_.options.retry_after;
-    std::vector<history_line> unwritten = core_.scribe.waiting_in(name_); // before `past` is read
-    std::vector<history_line> past;
-    std::string why;
-    try {
-      past = co_await fail_after(
-        core_.options.patience,
-        [this] { return core_.store->recent(name_, core_.options.history_shown); },
-        "reading the history");
-    } catch (const std::exception& e) {
-      why = e.what();
-    }
-    if (!why.empty()) {
-      core_.log("room " + name_ + ": " + why);
-      co_return;
-    }
-    state().loaded = true;
-    for (history_line& l : state().recent) // said meanwhile
-      if (past.empty() || l.id > past.back().id)
-        past.push_back(std::move(l));
-    state().recent.assign(std::make_move_iterator(past.begin()),
-                          std::make_move_iterator(past.end()));
-    if (!state().recent.empty())
-      state().last_id = std::max(state().last_id, state().recent.back().id);
-    co_await take_up(std::move(unwritten));
-    trim();
   }
 
   /// What was said when the room was open before, and is not in the history yet: it is shown
-  /// when it is, as it would have been. All that is known already is left out.
-  task<> take_up(std::vector<history_line> unwritten) {
+  /// when it is, as it would have been.
+  void take_up() {
+    for (history_line& l : core_.scribe.waiting_in(name_))
+      if (l.id > state().last_id) { // else it waits twice
+        state().last_id = l.id;
+        state().waiting.push_back({std::move(l)});
+      }
+  }
+
+  /// The past, from the store: beside the mailbox, as the store may not answer.
+  task<> load() {
+    std::string known;
+    for (;;) {
+      std::string why;
+      try {
+        std::vector<history_line> past = co_await fail_after(
+          core_.options.patience,
+          [this] { return core_.store->recent(name_, core_.options.history_shown); },
+          "reading the history");
+        put_before(std::move(past));
+      } catch (const std::exception& e) {
+        why = e.what();
+      }
+      tried_.set();
+      if (state().loaded)
+        co_return;
+      if (why != known)
+        core_.log("room " + name_ + ": " + why);
+      known = std::move(why);
+      again_.emplace();
+      co_await move_on_after(core_.options.retry_after,
+                             [this]() -> task<> { co_await again_->wait(); });
+      again_.reset();
+    }
+  }
+
+  /// What was said meanwhile comes behind it; some of that may be in it already.
+  void put_before(std::vector<history_line> past) {
+    state().loaded = true;
     std::set<std::int64_t> known;
-    for (const history_line& l : state().recent)
-      known.insert(l.id);
+    for (const room_state::shown_line& l : state().recent)
+      known.insert(l.line.id);
     for (const room_state::waiting_line& w : state().waiting)
       known.insert(w.line.id);
-    for (history_line& l : unwritten)
-      if (known.insert(l.id).second) {
-        state().last_id = std::max(state().last_id, l.id);
-        state().waiting.push_back({std::move(l), {}});
+    for (auto l = past.rbegin(); l != past.rend(); ++l)
+      if (!known.contains(l->id)) {
+        state().last_id = std::max(state().last_id, l->id);
+        state().recent.push_front({std::move(*l)});
       }
-    std::sort(state().waiting.begin(), state().waiting.end(),
-              [](const room_state::waiting_line& a, const room_state::waiting_line& b) {
-                return a.line.id < b.line.id;
-              });
-    if (core_.scribe.trouble())
-      co_await release_all();
+    trim();
   }
 
   task<> add(const join& m) {
-    co_await load();
     // one who asks again, because the room has crashed before it could answer, has heard the rest
     const bool is_new = !state().members.contains(m.client.address());
     if (is_new) {
-      for (const history_line& l : state().recent)
+      look_again();
+      for (const auto& [l, known] : state().recent)
         send(m.client, event{.what = event_kind::line,
                              .room = l.room,
                              .nick = l.nick,
                              .text = l.text,
                              .id = l.id,
-                             .kept = true,
+                             .kept = known == room_state::fate::kept,
                              .old = true});
       monitor(m.client);
       state().members[m.client.address()] = {m.nick, m.client};
@@ -144,6 +162,14 @@ private:
       send(m.client, event{.what = event_kind::trouble, .text = core_.scribe.cause()});
     else if (!state().loaded)
       send(m.client, event{.text = "older lines cannot be read right now"});
+  }
+
+  /// What was shown before it was kept may be kept by now.
+  void look_again() {
+    const auto first = core_.scribe.first_waiting_in(name_);
+    for (auto& [l, known] : state().recent)
+      if (known == room_state::fate::waits && (!first || l.id < *first))
+        known = room_state::fate::kept;
   }
 
   task<> remove(caf::actor_addr who, std::string why) {
@@ -170,11 +196,17 @@ private:
     if (core_.options.on_line)
       core_.options.on_line(l);
     state().last_id = l.id;
-    state().waiting.push_back({l, found->first});
+    state().waiting.push_back({std::move(l)});
     state().handling.reset();
     ++core_.numbers.lines;
-    if (!core_.scribe.add(std::move(l)))
+    if (!keep(state().waiting.back()))
       co_await release_all();
+  }
+
+  /// Whether it will be in the history soon.
+  bool keep(room_state::waiting_line& w) {
+    w.lost = !core_.scribe.add(w.line);
+    return !w.lost && !core_.scribe.trouble();
   }
 
   task<> release(std::int64_t up_to) {
@@ -190,9 +222,10 @@ private:
   }
 
   task<> show_next(bool kept) {
-    history_line l = std::move(state().waiting.front().line);
+    auto [l, lost] = std::move(state().waiting.front());
     state().waiting.pop_front();
-    state().recent.push_back(l);
+    using fate = room_state::fate;
+    state().recent.push_back({l, kept ? fate::kept : lost ? fate::lost : fate::waits});
     event shown{.what = event_kind::line,
                 .room = std::move(l.room),
                 .nick = std::move(l.nick),
@@ -212,8 +245,8 @@ private:
       co_await release_all();
     event news{.what = m.trouble ? event_kind::trouble : event_kind::recovered, .text = m.text};
     co_await tell_all(std::move(news));
-    if (!m.trouble)
-      co_await load();
+    if (!m.trouble && again_)
+      again_->set();
   }
 
   /// One message for all: what is in it is shared. Now and then those who hear it may take it from
@@ -240,7 +273,8 @@ private:
   std::string name_;
   service::core::open_room& here_;
   kept<std::unique_ptr<room_state>> state_;
-  time_point load_again_{};
+  troupe::event tried_;                // is set when the past was asked for
+  std::optional<troupe::event> again_; // while it is waited to ask again
   std::uint64_t told_ = 0;
 };
 

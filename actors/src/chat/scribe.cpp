@@ -30,7 +30,7 @@ bool scribe::add(history_line line) {
   waiting_.push_back(std::move(line));
   if (work_)
     work_->set();
-  return !trouble_;
+  return true;
 }
 
 std::vector<history_line> scribe::waiting_in(const std::string& room) const {
@@ -39,6 +39,15 @@ std::vector<history_line> scribe::waiting_in(const std::string& room) const {
   std::copy_if(batch_.begin(), batch_.end(), std::back_inserter(lines), is_of);
   std::copy_if(waiting_.begin(), waiting_.end(), std::back_inserter(lines), is_of);
   return lines;
+}
+
+std::optional<std::int64_t> scribe::first_waiting_in(const std::string& room) const {
+  const auto is_of = [&room](const history_line& l) { return l.room == room; };
+  if (const auto l = std::find_if(batch_.begin(), batch_.end(), is_of); l != batch_.end())
+    return l->id;
+  if (const auto l = std::find_if(waiting_.begin(), waiting_.end(), is_of); l != waiting_.end())
+    return l->id;
+  return std::nullopt;
 }
 
 task<> scribe::run() {

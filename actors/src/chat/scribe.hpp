@@ -42,7 +42,7 @@ public:
   scribe(history_store& store, limits l, listener to)
     : store_(store), limits_(l), listener_(std::move(to)) {}
 
-  /// Takes a line; false if it is not known when it will be kept, if ever. Not a checkpoint.
+  /// Takes a line; false if there is no room for it: it is lost. Not a checkpoint.
   bool add(history_line line);
 
   /// Writes until it is stopped or cancelled; then what is left, as far as that goes. A checkpoint.
@@ -50,6 +50,9 @@ public:
 
   /// The lines of a room that are not in the history yet, in order.
   [[nodiscard]] std::vector<history_line> waiting_in(const std::string& room) const;
+
+  /// The first of them: what was taken before it is kept.
+  [[nodiscard]] std::optional<std::int64_t> first_waiting_in(const std::string& room) const;
 
   [[nodiscard]] bool trouble() const noexcept { return trouble_; }
   [[nodiscard]] const std::string& cause() const noexcept { return cause_; }

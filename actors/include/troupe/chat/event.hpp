@@ -14,7 +14,7 @@ namespace troupe::chat {
 enum class event_kind : std::uint8_t {
   notice,    ///< `text`, from the service to this client
   welcome,   ///< the client has its name, `nick`
-  entered,   ///< the client is in `room` now; the line of history before it are `old`; `names` are
+  entered,   ///< the client is in `room` now; the lines before it are `old`; `names` are
              ///< its members
   line,      ///< `nick` has said `text` in `room`
   whisper,   ///< `nick` has said `text` to `to` alone; it is kept nowhere
@@ -36,7 +36,7 @@ struct event {
   std::string text = {};
   std::int64_t id = 0; ///< of a line: microseconds since 1970, growing within its room
   bool kept = false;   ///< of a line: it is in the history, durably
-  bool old = false;    ///< of a line: it is from the history
+  bool old = false;    ///< of a line: it was said before the client came
   std::vector<std::string> names = {};
 };
 

@@ -31,8 +31,9 @@ public:
 
 /// Where the lines of a chat are kept, those that are said in rooms: what is said to one alone is
 /// kept nowhere, as on IRC. A service calls it from one loop, one `append` at a time,
-/// and tries again when one has failed: a store finds its way back by itself (opens anew,
-/// connects anew) when it is called again.
+/// and tries again when one has failed, or was cut off because it took too long: a store finds its
+/// way back by itself (opens anew, connects anew) when it is called again. `recent` may be called
+/// while `append` runs, and for several rooms at a time.
 class history_store {
 public:
   history_store() = default;
