@@ -26,7 +26,7 @@ struct visit {
   std::string all = {};                    // as it was heard
 };
 
-/// A store that is slow, or fails having kept none, some or all. It outlives
+/// A store that is slow, or fails having kept none, some or all, or does not answer. It outlives
 /// its chat.
 class moody_history {
 public:
@@ -71,6 +71,8 @@ private:
       all.insert(l.nick + ": " + l.text);
     if (fails)
       throw chat::history_error("not now");
+    if (!well && random_bits() % 16 == 0)
+      co_await sleep_for(1h);
   }
 };
 

@@ -153,4 +153,39 @@ BOOST_AUTO_TEST_CASE(first_guest_waits_for_the_past_as_long_as_patience_is) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(p18_append_that_never_ends_is_tried_again_and_nothing_is_kept_twice) {
+  house h;
+  open_frail(h, [](chat::service& chat, frail_history& store) -> task<> {
+    guest ann = co_await guest::join("ann");
+    store.silent_appends = 3; // has written, and its connection is dead
+    const time_point before = current_time();
+    co_await say_and_hear(ann, "one");
+    co_await say_and_hear(ann, "two");
+    BOOST_TEST((current_time() - before < 3s));
+    co_await ann.hear("* history is kept again");
+    BOOST_TEST((current_time() - before < 80s)); // 10, 20 and 40 s, and a second between
+    co_await say_and_hear(ann, "three");
+    BOOST_TEST(chat.statistics().kept == 3U);
+    const auto kept = co_await store.kept.recent("lobby", 10);
+    BOOST_REQUIRE(kept.size() == 3U);
+    BOOST_TEST(kept[0].text == "one");
+    store.silent_appends = 1; // it has answered since: the first limit counts again
+    const time_point again = current_time();
+    co_await say_and_hear(ann, "four");
+    co_await ann.hear("* history is kept again");
+    BOOST_TEST((current_time() - again < 12s));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p18_store_that_is_only_slow_is_given_the_time_it_needs) {
+  house h;
+  open_frail(h, [](chat::service&, frail_history& store) -> task<> {
+    guest ann = co_await guest::join("ann");
+    store.delay = 1min;
+    co_await say_and_hear(ann, "one");
+    co_await ann.hear("* history is kept again");
+    BOOST_TEST((co_await store.kept.recent("lobby", 10)).size() == 1U);
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

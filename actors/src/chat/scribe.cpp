@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "scribe.hpp"
 
+#include <troupe/cancel_scope.hpp>
 #include <troupe/cleanup.hpp>
+#include <troupe/error.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/time.hpp>
 
@@ -18,6 +20,10 @@ namespace {
 
 constexpr std::size_t batch_limit = 1000;
 constexpr duration rest_limit = std::chrono::seconds(5); // for what is left at the end
+
+// When a batch is cut off, in patiences: twice as late each time, as the store may just be slow.
+constexpr int first_limit = 5;
+constexpr unsigned most_doublings = 4;
 
 } // namespace
 
@@ -91,8 +97,12 @@ task<bool> scribe::write_batch() {
         co_await sleep_for(limits_.patience);
         in_trouble(store_.name() + " does not answer");
       }));
-      co_await store_.append(batch_);
+      const duration limit = limits_.patience * (first_limit << std::min(cut_off_, most_doublings));
+      co_await fail_after(limit, [this] { return store_.append(batch_); });
     });
+  } catch (const timeout_error&) {
+    ++cut_off_;
+    why = store_.name() + " does not answer";
   } catch (const std::exception& e) {
     why = e.what();
     if (why.empty())
@@ -113,6 +123,7 @@ void scribe::in_trouble(const std::string& why) {
 }
 
 void scribe::written() {
+  cut_off_ = 0;
   counts_.kept += batch_.size();
   ++counts_.commits;
   std::map<std::string, std::int64_t> up_to;

@@ -18,7 +18,9 @@ namespace troupe::chat {
 
 /// Writes the lines of all rooms to the store: what has come while one batch was under way is the
 /// next one. In trouble (the store fails, or does not answer) it says so at once, keeps what comes
-/// up to a bound, and tries again. For one loop.
+/// up to a bound, and tries again. A batch that takes far too long is cut off, as its connection
+/// may be dead and not know it: whatever was written of it, to write it again is no mistake. For
+/// one loop.
 class scribe {
 public:
   /// Hears what has become of lines. Must not throw.
@@ -74,6 +76,7 @@ private:
   std::optional<troupe::event> work_; // while there is nothing to do
   counts counts_;
   std::uint64_t lost_now_ = 0; // in this trouble
+  unsigned cut_off_ = 0;       // how often, one after the other
   std::string cause_;
   bool trouble_ = false;
 };
