@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "house.hpp"
 #include "stores.hpp"
+#include "stranger.hpp"
 #include "support/temporary_directory.hpp"
 
 #include <troupe/chat/sqlite_history.hpp>
 #include <troupe/testing/boost_test.hpp>
 
 #include <boost/test/unit_test.hpp>
-#include <sqlite3.h>
 
 #include <csignal>
 #include <filesystem>
@@ -18,32 +18,6 @@ using namespace troupe_test;
 using chat::history_line;
 
 namespace {
-
-/// Another process's hand on the file: SQLite locks connections against each other all the same.
-class stranger {
-public:
-  explicit stranger(const std::string& path) {
-    BOOST_REQUIRE(sqlite3_open(path.c_str(), &db_) == 0);
-  }
-  stranger(const stranger&) = delete;
-  stranger& operator=(const stranger&) = delete;
-  ~stranger() { sqlite3_close(db_); }
-  void run(const char* sql) {
-    BOOST_REQUIRE(sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) == 0);
-  }
-  int number(const char* sql) {
-    int n = -1;
-    const auto take = [](void* into, int, char** row, char**) {
-      *static_cast<int*>(into) = std::stoi(row[0]);
-      return 0;
-    };
-    BOOST_REQUIRE(sqlite3_exec(db_, sql, take, &n, nullptr) == 0);
-    return n;
-  }
-
-private:
-  sqlite3* db_ = nullptr;
-};
 
 task<> check_store(chat::history_store& store) {
   BOOST_TEST((co_await store.recent("lobby", 10)).empty());

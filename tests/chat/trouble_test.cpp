@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// A chat whose store fails or hangs: what newcomers are told, and who waits.
+// A chat whose store fails, hangs, is locked or full: what newcomers are told, and who waits.
 #include "house.hpp"
+#include "stranger.hpp"
+#include "support/temporary_directory.hpp"
+
+#include <troupe/chat/sqlite_history.hpp>
 
 #include <boost/test/unit_test.hpp>
 #include <caf/exit_reason.hpp>
@@ -186,6 +190,65 @@ BOOST_AUTO_TEST_CASE(p18_store_that_is_only_slow_is_given_the_time_it_needs) {
     co_await ann.hear("* history is kept again");
     BOOST_TEST((co_await store.kept.recent("lobby", 10)).size() == 1U);
   });
+}
+
+BOOST_AUTO_TEST_CASE(p18_locked_sqlite_is_said_and_chatting_goes_on) {
+  const temporary_directory here;
+  const std::string file = here / "chat.db";
+  house h;
+  h.open(std::make_unique<chat::sqlite_history>(file, chat::sqlite_options{.busy_limit = 1ms}),
+         [&](chat::service& chat) -> task<> {
+           guest ann = co_await guest::join("ann");
+           co_await say_and_hear(ann, "one");
+           stranger other(file);
+           other.run("BEGIN IMMEDIATE");
+           co_await ann.say("two");
+           co_await ann.hear("ann: two (not kept)");
+           co_await ann.hear("database is locked");
+           co_await ann.say("three");
+           co_await ann.hear("ann: three (not kept)");
+           const talk all{"ann: one", "ann: two (not kept)", "ann: three (not kept)"};
+           BOOST_TEST(co_await newcomer("bob") == all, boost::test_tools::per_element());
+           other.run("ROLLBACK");
+           co_await ann.hear("* history is kept again");
+           co_await ann.say("four");
+           BOOST_TEST(co_await ann.hear("four") == "ann: four");
+           BOOST_TEST(chat.statistics().kept == 4U);
+         });
+}
+
+BOOST_AUTO_TEST_CASE(p18_full_sqlite_is_said_and_chatting_goes_on) {
+  const temporary_directory here;
+  const std::string file = here / "chat.db";
+  stranger ballast(file); // it takes room, for a while
+  ballast.run("CREATE TABLE ballast (bytes)");
+  ballast.run("INSERT INTO ballast VALUES (zeroblob(100000))");
+  house h;
+  h.options.lines_per_second = 1000;
+  const std::string words(900, '.');
+  std::size_t said = 0;
+  h.open(std::make_unique<chat::sqlite_history>(file, chat::sqlite_options{.max_pages = 40}),
+         [&](chat::service& chat) -> task<> {
+           guest ann = co_await guest::join("ann");
+           bool kept = true;
+           while (kept && said < 200) {
+             co_await ann.say(words + std::to_string(said));
+             kept = !(co_await ann.hear(words + std::to_string(said))).ends_with("(not kept)");
+             ++said;
+           }
+           BOOST_TEST(said > 10U);
+           BOOST_REQUIRE(!kept);
+           co_await ann.hear("database or disk is full");
+           co_await ann.say("more");
+           co_await ann.hear("ann: more (not kept)");
+           BOOST_TEST((co_await newcomer("bob")).back() == "ann: more (not kept)");
+           ballast.run("DROP TABLE ballast");
+           co_await ann.hear("* history is kept again");
+           BOOST_TEST((co_await newcomer("eve")).back() == "ann: more");
+           BOOST_TEST(chat.statistics().kept == said + 1);
+         });
+  BOOST_TEST(static_cast<std::size_t>(stranger(file).number("SELECT count(*) FROM chat_lines"))
+             == said + 1);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
