@@ -24,7 +24,8 @@ namespace troupe::chat {
 
 namespace {
 
-constexpr std::uint64_t at_once = 16; // events
+constexpr std::uint64_t at_once = 16;   // events
+constexpr unsigned retry_doublings = 4; // of the time until the past is asked for again
 
 class room {
 public:
@@ -97,7 +98,7 @@ private:
   /// The past, from the store: beside the mailbox, as the store may not answer.
   task<> load() {
     std::string known;
-    for (;;) {
+    for (unsigned failed = 0;; ++failed) {
       std::string why;
       try {
         std::vector<history_line> past = co_await fail_after(
@@ -115,7 +116,8 @@ private:
         core_.log("room " + name_ + ": " + why);
       known = std::move(why);
       again_.emplace();
-      co_await move_on_after(core_.options.retry_after,
+      // less and less often: there may be many rooms, and one thread or connection for them
+      co_await move_on_after(core_.options.retry_after * (1 << std::min(failed, retry_doublings)),
                              [this]() -> task<> { co_await again_->wait(); });
       again_.reset();
     }
