@@ -138,8 +138,9 @@ namespace internal {
     std::move(receivers), at, {troupe::detail::message_fault::fate::is_overtaken, at_most}, which);
 }
 
-/// The actor ends with `reason` instead of handling the message, whatever it does with exit
-/// messages. A task that is one is cancelled.
+/// The actor ends with `reason` when the message comes, whatever it does with exit messages: an
+/// ordinary one instead of handling it. A task that is one is cancelled; if it was waiting, it has
+/// the message already, and handles it up to its next checkpoint.
 [[nodiscard]] inline fault exits(std::string actors, when at, caf::exit_reason reason) {
   return internal::message_fault_at(std::move(actors), at,
                                     {troupe::detail::message_fault::fate::ends, {}, reason},
