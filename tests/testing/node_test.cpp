@@ -227,6 +227,39 @@ BOOST_AUTO_TEST_CASE(node_that_crashes_loses_sockets_and_memory_and_comes_back) 
     .value();
 }
 
+BOOST_AUTO_TEST_CASE(each_node_that_is_named_crashes_at_its_own_nth_checkpoint) {
+  simulated_network net;
+  net.add_host("server 1");
+  net.add_host("server 2");
+  simulation_options o;
+  o.network = &net;
+  o.log_size = 10'000;
+  o.faults = {crashes("server*", when::at(10), 1s)};
+  const auto r = simulate(
+    1,
+    [&net]() -> task<> {
+      const auto body = []() -> task<> {
+        for (int i = 0; i < 20; ++i)
+          co_await sleep_for(1s);
+      };
+      node one(net, "server 1", body);
+      node other(net, "server 2", body);
+      co_await with_nursery([&](nursery& n) -> task<> {
+        for (node* const each : {&one, &other})
+          n.start_soon([each]() -> task<> { co_await each->run(); });
+        co_return;
+      });
+      BOOST_TEST(one.starts() == 2U);
+      BOOST_TEST(other.starts() == 2U);
+      throw std::logic_error("to see the log");
+    },
+    o);
+  BOOST_TEST(contains(r.why(), "to see the log"));
+  for (const char* const name : {"server 1", "server 2"})
+    BOOST_TEST(
+      contains(r.log, std::string("by plan, crashes at checkpoint 10: ") + name + ", in "));
+}
+
 BOOST_AUTO_TEST_CASE(node_whose_body_ends_is_over) {
   simulated_network net;
   net.add_host("server");

@@ -177,16 +177,17 @@ void fault_injector::checkpoint(watch& w, planned& p, std::uint64_t number) {
   const auto* const s = std::get_if<fault::stalling>(&p.what.what);
   const auto* const c = std::get_if<fault::crashing>(&p.what.what);
   {
+    const std::string node = c ? node_of(t) : std::string();
     const std::lock_guard lock(mutex_);
     if (!on_)
       return;
     if (c)
-      number = ++p.seen[0]; // of all tasks of the node
+      number = ++p.seen[std::hash<std::string>()(node)]; // of all its tasks
     if (!strikes(p, number))
       return;
     const char* const what = f ? "fails" : s ? "stalls" : c ? "crashes" : "is cancelled";
     note_(std::string("by plan, ") + what + " at checkpoint " + std::to_string(number) + ": "
-          + (c ? p.what.names + ", in " : "") + t.name());
+          + (c ? node + ", in " : "") + t.name());
   }
   if (f)
     std::rethrow_exception(f->error);

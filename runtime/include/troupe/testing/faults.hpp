@@ -166,7 +166,7 @@ namespace internal {
 
 /// The use of a file or directory fails with `error`: `std::errc::no_space_on_device`,
 /// `std::errc::io_error`. With `when::at_byte(n)` all before that byte is written, or read, and
-/// from there on it fails each time, up to `most`.
+/// from there on it fails each time, up to `most`; a read even if the file ends there.
 [[nodiscard]] inline fault file_fails(std::string paths, when at, std::errc error,
                                       file_use which = file_use::any) {
   return {std::move(paths), at, fault::file_failing{error, which}};
@@ -175,8 +175,8 @@ namespace internal {
 // -- nodes
 // --------------------------------------------------------------------------------------------
 
-/// A `node` crashes at the n-th checkpoint of all of its tasks, or with a chance at each, and
-/// is up again after `down_for`.
+/// Each `node` that is named crashes at the n-th checkpoint of all of its tasks, or with a chance
+/// at each, and is up again after `down_for`.
 [[nodiscard]] inline fault crashes(std::string hosts, when at, duration down_for) {
   return {std::move(hosts), at, fault::crashing{down_for}};
 }
