@@ -74,18 +74,18 @@ task<talk> in_memory() {
 const std::string memory_name = "the client > the server";
 const std::string network_name = "client:* > server:80";
 
-simulation_result<talk> over_memory(const fault& f) {
+simulation_result<talk> over_memory(const std::vector<fault>& plan) {
   simulation_options o;
-  o.faults = {f};
+  o.faults = plan;
   return simulate(1, in_memory, o);
 }
 
-simulation_result<talk> over_network(const fault& f) {
+simulation_result<talk> over_network(const std::vector<fault>& plan) {
   simulated_network net;
   net.add_host("client");
   net.add_host("server");
   simulation_options o;
-  o.faults = {f};
+  o.faults = plan;
   o.network = &net;
   return simulate(
     1,
@@ -115,7 +115,7 @@ simulation_result<talk> over_network(const fault& f) {
 BOOST_AUTO_TEST_SUITE(stream_faults)
 
 BOOST_AUTO_TEST_CASE(connection_in_memory_is_reset_where_a_byte_moves) {
-  const auto r = over_memory(resets(memory_name, when::at_byte(9)));
+  const auto r = over_memory({resets(memory_name, when::at_byte(9))});
   BOOST_TEST(r.why() == "");
   BOOST_TEST(r.result->reader.bytes == "hello wo");
   BOOST_TEST(contains(r.result->reader.error, "reset"));
@@ -123,15 +123,74 @@ BOOST_AUTO_TEST_CASE(connection_in_memory_is_reset_where_a_byte_moves) {
 }
 
 BOOST_AUTO_TEST_CASE(connection_of_a_network_is_reset_where_a_byte_moves) {
-  const auto r = over_network(resets(network_name, when::at_byte(9)));
+  const auto r = over_network({resets(network_name, when::at_byte(9))});
   BOOST_TEST(r.why() == "");
   BOOST_TEST(r.result->reader.bytes == "hello wo");
   BOOST_TEST(contains(r.result->reader.error, "reset"));
 }
 
+BOOST_AUTO_TEST_CASE(what_was_written_before_a_reset_arrives_at_who_reads_later) {
+  for (const std::size_t capacity : {65536U, 4U, 0U}) {
+    simulation_options o;
+    o.faults = {resets(memory_name, when::at_byte(10))};
+    simulate(
+      1,
+      [capacity]() -> task<> {
+        talk t;
+        heard back;
+        memory_stream_options options;
+        options.capacity = capacity;
+        auto [client, server] = memory_stream_pair(options);
+        co_await with_nursery([&, &c = client, &s = server](nursery& n) -> task<> {
+          n.start_soon([&]() -> task<> {
+            try {
+              co_await c.write_all("hello world");
+            } catch (const net_error& e) {
+              t.writer_error = e.code().message();
+            }
+            co_await listen_to(c, back);
+          });
+          co_await sleep_for(1s);
+          co_await listen_to(s, t.reader);
+        });
+        BOOST_TEST(t.reader.bytes == "hello wor");
+        BOOST_TEST(contains(t.reader.error, "reset"));
+        BOOST_TEST(contains(t.writer_error, "reset"));
+        BOOST_TEST(contains(back.error, "reset"));
+        std::string what;
+        try {
+          co_await server.write_all("x");
+        } catch (const net_error& e) {
+          what = e.code().message();
+        }
+        BOOST_TEST(contains(what, "reset"));
+      },
+      o)
+      .value();
+  }
+}
+
+BOOST_AUTO_TEST_CASE(what_the_other_side_had_written_before_a_reset_arrives_too) {
+  simulation_options o;
+  o.faults = {resets(memory_name, when::at(1))};
+  simulate(
+    1,
+    []() -> task<> {
+      heard client_heard;
+      auto [client, server] = memory_stream_pair();
+      co_await server.write_all("welcome");
+      BOOST_CHECK_THROW(co_await client.write_all("hello"), connection_reset);
+      co_await listen_to(client, client_heard);
+      BOOST_TEST(client_heard.bytes == "welcome");
+      BOOST_TEST(contains(client_heard.error, "reset"));
+    },
+    o)
+    .value();
+}
+
 BOOST_AUTO_TEST_CASE(connection_is_reset_at_the_nth_write) {
-  BOOST_TEST(over_memory(resets(memory_name, when::at(2))).value().reader.bytes == "hello ");
-  const talk t = over_network(resets(network_name, when::at(2))).value();
+  BOOST_TEST(over_memory({resets(memory_name, when::at(2))}).value().reader.bytes == "hello ");
+  const talk t = over_network({resets(network_name, when::at(2))}).value();
   BOOST_TEST(t.reader.bytes == "hello ");
   BOOST_TEST(contains(t.reader.error, "reset"));
 }
@@ -139,7 +198,7 @@ BOOST_AUTO_TEST_CASE(connection_is_reset_at_the_nth_write) {
 BOOST_AUTO_TEST_CASE(short_writes_and_reads_move_all_in_the_end) {
   for (const auto& run : {over_memory, over_network}) {
     const std::string& name = run == over_memory ? memory_name : network_name;
-    const talk t = run(shortens(name, when::sometimes(1), 2)).value();
+    const talk t = run({shortens(name, when::sometimes(1), 2)}).value();
     BOOST_TEST(t.reader.bytes == "hello world");
     BOOST_TEST(t.writer_error == "");
     BOOST_TEST(t.reader.pieces.size() >= 6U);
@@ -148,10 +207,39 @@ BOOST_AUTO_TEST_CASE(short_writes_and_reads_move_all_in_the_end) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(short_writes_are_reset_where_that_byte_moves) {
+  for (const auto& run : {over_memory, over_network}) {
+    const std::string& name = run == over_memory ? memory_name : network_name;
+    const fault reset =
+      resets(name, when{0, 0, 1, 10}); // once, which a short write must not use up
+    const fault shorter = shortens(name, when::sometimes(1), 2);
+    for (const auto& plan : {std::vector{reset, shorter}, std::vector{shorter, reset}}) {
+      const talk t = run(plan).value();
+      BOOST_TEST(t.reader.bytes == "hello wor");
+      BOOST_TEST(contains(t.reader.error, "reset"));
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(first_of_two_resets_counts) {
+  const fault sooner = resets(memory_name, when::at_byte(8));
+  const fault later = resets(memory_name, when::at_byte(10));
+  for (const auto& plan : {std::vector{sooner, later}, std::vector{later, sooner}})
+    BOOST_TEST(over_memory(plan).value().reader.bytes == "hello w");
+}
+
+BOOST_AUTO_TEST_CASE(short_writes_stall_once_where_that_byte_moves) {
+  const fault stall = stalls(memory_name, when::at_byte(5), 20s);
+  const fault shorter = shortens(memory_name, when::sometimes(1), 1);
+  const talk t = over_memory({stall, shorter}).value();
+  BOOST_TEST(t.reader.bytes == "hello world");
+  BOOST_TEST((t.reader.last == 21s));
+}
+
 BOOST_AUTO_TEST_CASE(bytes_that_stall_come_later_in_order) {
   for (const auto& run : {over_memory, over_network}) {
     const std::string& name = run == over_memory ? memory_name : network_name;
-    const talk t = run(stalls(name, when::at_byte(3), 20s)).value();
+    const talk t = run({stalls(name, when::at_byte(3), 20s)}).value();
     BOOST_TEST(t.reader.bytes == "hello world");
     BOOST_TEST((t.reader.last >= 20s));
   }
@@ -217,13 +305,13 @@ BOOST_AUTO_TEST_CASE(event_log_says_what_has_become_of_bytes) {
 }
 
 BOOST_AUTO_TEST_CASE(plan_that_names_no_stream_is_an_error) {
-  BOOST_TEST(contains(over_memory(resets("the cleint > *", when::at(1))).why(),
+  BOOST_TEST(contains(over_memory({resets("the cleint > *", when::at(1))}).why(),
                       "the fault plan names 'the cleint > *'"));
 }
 
 BOOST_AUTO_TEST_CASE(impossible_fault_of_streams_is_an_error) {
-  BOOST_CHECK_THROW(static_cast<void>(over_memory(shortens("*", when::at(1), 0))), usage_error);
-  BOOST_CHECK_THROW(static_cast<void>(over_memory(resets("*", when{1, 0, 1, 1}))), usage_error);
+  BOOST_CHECK_THROW(static_cast<void>(over_memory({shortens("*", when::at(1), 0)})), usage_error);
+  BOOST_CHECK_THROW(static_cast<void>(over_memory({resets("*", when{1, 0, 1, 1})})), usage_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

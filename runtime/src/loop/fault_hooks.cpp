@@ -62,7 +62,8 @@ stream_fault ask_stream(const stream_use& use) noexcept {
   stream_fault all_of_them;
   for_each([&](fault_hooks& h) {
     const stream_fault f = h.stream_moves(use);
-    all_of_them.breaks = all_of_them.breaks || f.breaks;
+    if (f.most <= all_of_them.most) // who lets the least through says what comes then
+      all_of_them.breaks = f.breaks || (f.most == all_of_them.most && all_of_them.breaks);
     all_of_them.most = std::min(all_of_them.most, f.most);
     all_of_them.stall = std::max(all_of_them.stall, f.stall);
     if (f.datagram != message_fault::fate::arrives)

@@ -225,49 +225,89 @@ bool fault_injector::strikes_bytes(planned& p, std::uint64_t before, std::size_t
   return before < byte && byte <= before + size && p.struck < p.what.at.most;
 }
 
-stream_fault fault_injector::stream_moves(const stream_use& use) {
-  stream_fault all;
-  if (!mine_())
-    return all;
-  const std::lock_guard lock(mutex_);
-  for (planned& p : plan_) {
-    const auto* const m = std::get_if<fault::in_traffic>(&p.what.what);
-    const auto* const stalls = std::get_if<fault::stalling>(&p.what.what);
-    const auto* const shorter = std::get_if<fault::shortening>(&p.what.what);
-    const bool breaks = std::holds_alternative<fault::breaking>(p.what.what);
-    const bool concerned = use.datagram  ? m && m->which == traffic::messages
-                           : use.reading ? shorter != nullptr
-                                         : stalls || shorter || breaks;
-    if (!concerned || !matches(p.what.names, use.name))
-      continue;
-    p.matched = true;
-    const bool bytes = p.what.at.byte != 0;
-    if (bytes ? !strikes_bytes(p, use.before, use.size) : !strikes(p, use.nth))
-      continue;
-    if (bytes)
-      ++p.struck;
-    note_(std::string("by plan, ")
-          + (m         ? to_text(m->what.what)
-             : stalls  ? "stalls"
-             : shorter ? "is short"
-                       : "is reset")
-          + (bytes          ? ", byte "
-             : use.reading  ? ", read "
-             : use.datagram ? ", datagram "
-                            : ", write ")
-          + std::to_string(bytes ? p.what.at.byte : use.nth) + ": " + use.name);
-    if (m) {
-      all.datagram = m->what.what;
-      all.stall = m->what.time;
-    } else if (stalls) {
-      all.stall = std::max(all.stall, stalls->time);
-    } else if (shorter) {
-      all.most = std::min(all.most, shorter->bytes);
-    } else {
-      all.breaks = true;
-      all.most = bytes ? static_cast<std::size_t>(p.what.at.byte - 1 - use.before) : 0;
+/// Whether it strikes when so many bytes move, and counts it.
+bool fault_injector::strikes_move(planned& p, const stream_use& use, std::size_t moving) {
+  if (p.what.at.byte == 0)
+    return strikes(p, use.nth);
+  if (!strikes_bytes(p, use.before, moving))
+    return false;
+  ++p.struck;
+  return true;
+}
+
+void fault_injector::note_move(const planned& p, const stream_use& use, const char* what) {
+  const std::uint64_t byte = p.what.at.byte;
+  const char* const counted = byte != 0      ? ", byte "
+                              : use.reading  ? ", read "
+                              : use.datagram ? ", datagram "
+                                             : ", write ";
+  note_(std::string("by plan, ") + what + counted + std::to_string(byte != 0 ? byte : use.nth)
+        + ": " + use.name);
+}
+
+template <class Fault, class F>
+void fault_injector::each_for(const std::string& name, F f) {
+  for (planned& p : plan_)
+    if (const auto* what = std::get_if<Fault>(&p.what.what); what && matches(p.what.names, name)) {
+      p.matched = true;
+      f(p, *what);
     }
+}
+
+stream_fault fault_injector::stream_moves(const stream_use& use) {
+  if (!mine_())
+    return {};
+  const std::lock_guard lock(mutex_);
+  return use.datagram ? datagram_moves(use) : bytes_move(use);
+}
+
+stream_fault fault_injector::datagram_moves(const stream_use& use) {
+  stream_fault last;
+  each_for<fault::in_traffic>(use.name, [&](planned& p, const fault::in_traffic& m) {
+    if (m.which != traffic::messages || !strikes(p, use.nth))
+      return;
+    note_move(p, use, to_text(m.what.what));
+    last.datagram = m.what.what;
+    last.stall = m.what.time;
+  });
+  return last;
+}
+
+stream_fault fault_injector::bytes_move(const stream_use& use) {
+  stream_fault all;
+  each_for<fault::shortening>(use.name, [&](planned& p, const fault::shortening& shorter) {
+    if (!strikes_move(p, use, use.size))
+      return;
+    note_move(p, use, "is short");
+    all.most = std::min(all.most, shorter.bytes);
+  });
+  if (use.reading)
+    return all;
+  // what does not move now meets its fault with a later write
+  const std::size_t moving = std::min(use.size, all.most);
+  const planned* first = nullptr;
+  std::size_t until = 0;
+  each_for<fault::breaking>(use.name, [&](planned& p, const fault::breaking&) {
+    if (!strikes_move(p, use, moving))
+      return;
+    const std::uint64_t byte = p.what.at.byte;
+    const std::size_t here = byte != 0 ? static_cast<std::size_t>(byte - 1 - use.before) : 0;
+    if (!first || here < until) {
+      first = &p;
+      until = here;
+    }
+  });
+  if (first) {
+    note_move(*first, use, "is reset");
+    all.breaks = true;
+    all.most = until;
   }
+  each_for<fault::stalling>(use.name, [&](planned& p, const fault::stalling& stalls) {
+    if (!strikes_move(p, use, std::min(use.size, all.most)))
+      return;
+    note_move(p, use, "stalls");
+    all.stall = std::max(all.stall, stalls.time);
+  });
   return all;
 }
 

@@ -68,6 +68,13 @@ private:
   void checkpoint(watch& w, planned& p, std::uint64_t number);
   [[nodiscard]] static bool strikes(planned& p, std::uint64_t number);
   [[nodiscard]] static bool strikes_bytes(planned& p, std::uint64_t before, std::size_t size);
+  [[nodiscard]] static bool strikes_move(planned& p, const troupe::detail::stream_use& use,
+                                         std::size_t moving);
+  void note_move(const planned& p, const troupe::detail::stream_use& use, const char* what);
+  template <class Fault, class F>
+  void each_for(const std::string& name, F f); // those of this kind that name it
+  troupe::detail::stream_fault datagram_moves(const troupe::detail::stream_use& use);
+  troupe::detail::stream_fault bytes_move(const troupe::detail::stream_use& use);
   void forget(const troupe::detail::task_block& t) noexcept;
 
   std::deque<planned> plan_;

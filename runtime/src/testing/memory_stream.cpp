@@ -153,6 +153,8 @@ bool memory_read::attempt() noexcept {
     pipe_.drop(count_);
     return true;
   }
+  if (pipe_.broken_)
+    return failed(ECONNRESET);
   if (pipe_.writer_ && !pipe_.writer_->rest().empty()) {
     count_ = std::min(room, pipe_.writer_->rest().size());
     std::memcpy(into_.data(), pipe_.writer_->rest().data(), count_);
@@ -167,7 +169,7 @@ bool memory_write::attempt() noexcept {
     return failed(EBADF);
   if (data_.empty())
     return true;
-  if (pipe_.reset_)
+  if (pipe_.reset_ || pipe_.broken_)
     return failed(ECONNRESET);
   if (pipe_.ended_ || pipe_.closed_)
     return failed(EPIPE);
@@ -216,6 +218,11 @@ void memory_pipe::end() noexcept {
 
 void memory_pipe::reset() noexcept {
   reset_ = true;
+  retry();
+}
+
+void memory_pipe::break_off() noexcept {
+  broken_ = true;
   retry();
 }
 
@@ -333,8 +340,8 @@ task<> memory_stream::write_all(std::span<const std::byte> data) {
     co_await write_piece(e, data.first(now));
     data = data.subspan(now);
     if (fault.breaks) {
-      e->out->reset();
-      e->in->reset();
+      e->out->break_off();
+      e->in->break_off();
       throw_net_error(ECONNRESET, "write to", e->peer);
     }
     if (data.empty())

@@ -70,6 +70,8 @@ private:
   friend class memory_write;
 
   void close() noexcept;
+  /// Cuts it behind what is under way.
+  void break_off() noexcept;
   /// Something has changed: those that wait try again.
   void retry() noexcept;
   void drop(std::size_t n) noexcept;
@@ -84,6 +86,7 @@ private:
   bool ended_ = false;
   bool closed_ = false;
   bool reset_ = false;
+  bool broken_ = false; // reset, behind what is under way
 };
 
 /// How a connection in memory is made.
