@@ -66,6 +66,61 @@ BOOST_AUTO_TEST_CASE(disk_is_full_where_a_byte_is_written) {
           });
 }
 
+BOOST_AUTO_TEST_CASE(bytes_of_a_file_count_when_they_have_moved) {
+  in_both(
+    file_fails("*/x", when::at_byte(20), std::errc::io_error, file_use::read), []() -> task<> {
+      const simulated_disk d;
+      const fs::path p = d.path() / "x";
+      co_await write_file(p, "1234567890");
+      file f = co_await open_file(p, open_mode::read);
+      std::vector<std::byte> buffer(100);
+      for (const std::size_t expected : {10U, 0U, 0U}) {
+        const std::size_t n = co_await f.read_some(buffer);
+        BOOST_TEST(n == expected); // all that is there, however much is asked for
+      }
+      co_await f.seek(0);
+      const std::size_t some = co_await f.read_some(buffer);
+      BOOST_TEST(some == 9U);
+      for (int i = 0; i < 2; ++i) {
+        const auto read = [&]() -> task<> { static_cast<void>(co_await f.read_some(buffer)); };
+        BOOST_TEST(contains(co_await what_it_throws(read), "cannot read"));
+      }
+    });
+}
+
+BOOST_AUTO_TEST_CASE(file_that_is_read_at_once_fails_where_a_byte_is_read) {
+  in_both(file_fails("*/x", when::at_byte(12), std::errc::io_error, file_use::read),
+          []() -> task<> {
+            const simulated_disk d;
+            const fs::path p = d.path() / "x";
+            co_await write_file(p, "1234567890");
+            BOOST_TEST(co_await read_file(p) == "1234567890");
+            const auto again = [&]() -> task<> { static_cast<void>(co_await read_file(p)); };
+            BOOST_TEST(contains(co_await what_it_throws(again), "cannot read"));
+          });
+}
+
+BOOST_AUTO_TEST_CASE(file_fails_behind_a_byte_that_two_writes_have_passed_at_once) {
+  simulation_options o;
+  o.order = schedule::in_turn;
+  o.faults = {file_fails("*/x", when::at_byte(20), std::errc::no_space_on_device, file_use::write)};
+  simulate(
+    1,
+    []() -> task<> {
+      const simulated_disk d;
+      file f = co_await open_file(d.path() / "x", anew);
+      co_await with_nursery([&](nursery& n) -> task<> {
+        for (const unsigned at : {0U, 15U})
+          n.start_soon([&f, at]() -> task<> { co_await f.write_at("123456789012345", at); });
+        co_return;
+      });
+      const auto write = [&]() -> task<> { co_await f.write_all("x"); };
+      BOOST_TEST(contains(co_await what_it_throws(write), "no_space"));
+    },
+    o)
+    .value();
+}
+
 BOOST_AUTO_TEST_CASE(each_use_of_a_file_can_fail) {
   const auto fails_at = [](file_use what, auto program, const char* said) {
     in_both(file_fails("*/x*", when::sometimes(1), std::errc::io_error, what), [&]() -> task<> {

@@ -64,19 +64,22 @@ std::string blocking_file::read_all() const {
   struct stat info {};
   if (::fstat(fd_, &info) != 0)
     throw_file_error(errno, "read", path_);
-  may_use(file_use::read, "read", path_);
   std::string text;
   // one more than the file is said to have, to see the end
   std::size_t room = static_cast<std::size_t>(std::max<off_t>(info.st_size, 4095)) + 1;
+  std::size_t allowed = 0; // of it, by fault plans
   for (std::size_t length = 0;;) {
     text.resize(room);
+    if (length == allowed)
+      allowed += may_move(file_use::read, "read", path_, room - length);
     const ssize_t n = carry_out_here({.what = file_call::kind::read,
                                       .fd = fd_,
                                       .data = reinterpret_cast<std::byte*>(text.data()) + length,
-                                      .size = room - length,
+                                      .size = allowed - length,
                                       .offset = -1});
     if (n < 0)
       throw_file_error(static_cast<int>(-n), "read", path_);
+    have_moved(file_use::read, path_, static_cast<std::size_t>(n));
     length += static_cast<std::size_t>(n);
     if (n == 0) {
       text.resize(length);
@@ -89,14 +92,13 @@ std::string blocking_file::read_all() const {
 
 void blocking_file::write_all(std::string_view data) const {
   while (!data.empty()) {
-    std::size_t now = data.size();
-    const int planned = faults_in_force() ? ask_file(file_use::write, path_, now) : 0;
-    if (planned != 0)
-      throw_file_error(planned, "write", path_);
+    const std::size_t now = may_move(file_use::write, "write", path_, data.size());
     const ssize_t n = ::write(fd_, data.data(), now);
     if (n < 0 && errno != EINTR)
       throw_file_error(errno, "write", path_);
-    data.remove_prefix(static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    const auto moved = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
+    have_moved(file_use::write, path_, moved);
+    data.remove_prefix(moved);
   }
   was_changed(file_use::write, real_);
 }

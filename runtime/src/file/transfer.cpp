@@ -101,6 +101,8 @@ task<ssize_t> carry_out_by_plan(file_call t) {
     co_return -error;
   }
   const ssize_t n = co_await carry_out_in_fact(t);
+  if (n > 0)
+    tell_file_moved(use, *t.path, static_cast<std::size_t>(n));
   if (n >= 0 && use != file_use::read)
     tell_file_changed(use, *t.path, *t.path);
   co_return n;

@@ -81,6 +81,10 @@ int ask_file(file_use what, const std::string& path, std::size_t& size) noexcept
   return error;
 }
 
+void tell_file_moved(file_use what, const std::string& path, std::size_t size) noexcept {
+  for_each([&](fault_hooks& h) { h.file_moved(what, path, size); });
+}
+
 void tell_file_changed(file_use what, const std::string& path, const std::string& to) noexcept {
   for_each([&](fault_hooks& h) { h.file_changed(what, path, to); });
 }

@@ -311,44 +311,58 @@ stream_fault fault_injector::bytes_move(const stream_use& use) {
   return all;
 }
 
+bool fault_injector::concerns(const planned& p, file_use what) {
+  const bool moves = what == file_use::read || what == file_use::write;
+  if (const auto* f = std::get_if<fault::file_failing>(&p.what.what))
+    return (f->which == file_use::any || f->which == what) && (moves || p.what.at.byte == 0);
+  return moves && std::holds_alternative<fault::shortening>(p.what.what);
+}
+
 int fault_injector::file_used(file_use what, const std::string& path, std::size_t& size) {
   if (!mine_())
     return 0;
-  const bool moves = what == file_use::read || what == file_use::write;
   const std::lock_guard lock(mutex_);
   for (planned& p : plan_) {
-    const auto* const shorter = std::get_if<fault::shortening>(&p.what.what);
-    const auto* const f = std::get_if<fault::file_failing>(&p.what.what);
-    const bool bytes = p.what.at.byte != 0;
-    const bool concerned =
-      f ? (f->which == file_use::any || f->which == what) && (moves || !bytes) : shorter && moves;
-    if (!concerned || !matches(p.what.names, path))
+    if (!concerns(p, what) || !matches(p.what.names, path))
       continue;
     p.matched = true;
+    const auto* const f = std::get_if<fault::file_failing>(&p.what.what);
+    const std::uint64_t byte = p.what.at.byte;
     std::uint64_t& seen = p.seen[std::hash<std::string>()(path)];
-    if (!bytes) {
+    if (byte == 0) {
       if (!strikes(p, ++seen))
         continue;
-    } else if (!strikes_bytes(p, seen, size)) {
-      seen += size;
-      continue;
-    } else if (const std::uint64_t before = p.what.at.byte - 1 - seen; f && before != 0) {
-      size = static_cast<std::size_t>(before); // it fails the next time
-      seen += before;
-      continue;
+    } else if (f) {
+      // two uses at the same time may have gone beyond it
+      if (seen + size < byte || p.struck >= p.what.at.most)
+        continue;
+      if (seen + 1 < byte) {
+        size = static_cast<std::size_t>(byte - 1 - seen); // it fails the next time
+        continue;
+      }
+      ++p.struck;
     } else {
+      if (!strikes_bytes(p, seen, size))
+        continue;
       ++p.struck;
     }
     note_("by plan, " + std::string(f ? std::make_error_code(f->error).message() : "is short")
-          + (bytes ? ", byte " + std::to_string(p.what.at.byte) : ", use " + std::to_string(seen))
-          + ": " + path);
+          + (byte != 0 ? ", byte " + std::to_string(byte) : ", use " + std::to_string(seen)) + ": "
+          + path);
     if (f)
       return static_cast<int>(f->error);
-    size = std::min(size, shorter->bytes);
-    if (bytes)
-      seen += size;
+    size = std::min(size, std::get<fault::shortening>(p.what.what).bytes);
   }
   return 0;
+}
+
+void fault_injector::file_moved(file_use what, const std::string& path, std::size_t size) {
+  if (!mine_())
+    return;
+  const std::lock_guard lock(mutex_);
+  for (planned& p : plan_)
+    if (p.what.at.byte != 0 && concerns(p, what) && matches(p.what.names, path))
+      p.seen[std::hash<std::string>()(path)] += size;
 }
 
 std::vector<std::size_t> fault_injector::unmatched() const {

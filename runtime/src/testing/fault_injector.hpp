@@ -51,6 +51,7 @@ public:
                                                 bool answer) override;
   troupe::detail::stream_fault stream_moves(const troupe::detail::stream_use& use) override;
   int file_used(file_use what, const std::string& path, std::size_t& size) override;
+  void file_moved(file_use what, const std::string& path, std::size_t size) override;
 
 private:
   class watch;
@@ -70,6 +71,7 @@ private:
   [[nodiscard]] static bool strikes_bytes(planned& p, std::uint64_t before, std::size_t size);
   [[nodiscard]] static bool strikes_move(planned& p, const troupe::detail::stream_use& use,
                                          std::size_t moving);
+  [[nodiscard]] static bool concerns(const planned& p, file_use what);
   void note_move(const planned& p, const troupe::detail::stream_use& use, const char* what);
   template <class Fault, class F>
   void each_for(const std::string& name, F f); // those of this kind that name it

@@ -78,6 +78,8 @@ public:
   virtual int file_used(file_use /*what*/, const std::string& /*path*/, std::size_t& /*size*/) {
     return 0;
   }
+  /// After so many bytes were read or written. Any thread.
+  virtual void file_moved(file_use /*what*/, const std::string& /*path*/, std::size_t /*size*/) {}
   /// After it has succeeded. `to` is where it is now.
   virtual void file_changed(file_use /*what*/, const std::string& /*path*/,
                             const std::string& /*to*/) {}
@@ -105,6 +107,7 @@ void tell_task_begins(task_block& t) noexcept;
                                         bool answer) noexcept;
 [[nodiscard]] stream_fault ask_stream(const stream_use& use) noexcept;
 [[nodiscard]] int ask_file(file_use what, const std::string& path, std::size_t& size) noexcept;
+void tell_file_moved(file_use what, const std::string& path, std::size_t size) noexcept;
 void tell_file_changed(file_use what, const std::string& path, const std::string& to) noexcept;
 
 /// Posts what `make` makes, to each loop of each real run of the process. Any thread.
