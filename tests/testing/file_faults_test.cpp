@@ -208,6 +208,52 @@ BOOST_AUTO_TEST_CASE(event_log_says_what_has_failed) {
   BOOST_TEST(contains(r.log, "by plan, Input/output error, use 1: "));
 }
 
+BOOST_AUTO_TEST_CASE(same_seed_gives_the_same_run_wherever_the_disk_is) {
+  simulation_options o;
+  o.faults = {file_fails("*/x", when::at(2), std::errc::io_error, file_use::write)};
+  const auto once = [&o] {
+    return simulate(
+      1,
+      []() -> task<> {
+        const simulated_disk d;
+        co_await write_file(d.path() / "x", "1");
+        co_await write_file(d.path() / "x", "2");
+      },
+      o);
+  };
+  const auto r = once();
+  BOOST_TEST(contains(r.why(), "cannot write"));
+  BOOST_TEST(contains(r.log, "by plan, Input/output error, use 2: /"));
+  BOOST_TEST(once().hash == r.hash);
+}
+
+BOOST_AUTO_TEST_CASE(names_that_are_made_up_follow_from_the_seed) {
+  const simulated_disk d;
+  const auto names = [&d](std::uint64_t seed) {
+    return simulate(seed,
+                    [&]() -> task<std::string> {
+                      std::string all;
+                      for (int i = 0; i < 2; ++i) {
+                        const fs::path made = co_await make_temporary_directory(d.path(), "t-");
+                        all += made.filename().native() + " ";
+                        co_await remove_tree(made);
+                      }
+                      co_return all;
+                    })
+      .value();
+  };
+  const std::string first = names(1);
+  BOOST_TEST(first == names(1));
+  BOOST_TEST(first != names(2));
+  BOOST_TEST(first.substr(0, 8) != first.substr(9, 8));
+  const fs::path taken = d.path() / first.substr(0, 8);
+  fs::create_directory(taken); // by another run of that seed: then it is called otherwise
+  const std::string others = names(1);
+  BOOST_TEST(others.substr(0, 8) != first.substr(0, 8));
+  BOOST_TEST(others.substr(9) == first.substr(9));
+  BOOST_TEST(fs::is_directory(taken));
+}
+
 BOOST_AUTO_TEST_CASE(plan_that_names_no_file_is_an_error) {
   simulation_options o;
   o.faults = {file_fails("*/jurnal", when::at(1), std::errc::io_error)};

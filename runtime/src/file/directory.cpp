@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "file_seam.hpp"
+#include "made_up_name.hpp"
 
 #include <troupe/directory.hpp>
 #include <troupe/thread.hpp>
@@ -199,7 +200,10 @@ task<std::filesystem::path> make_temporary_directory(std::filesystem::path paren
     if (parent.empty())
       parent = std::filesystem::temp_directory_path();
     std::string name = (parent / (prefix + "XXXXXX")).native();
-    if (!::mkdtemp(name.data()))
+    const int failed = detail::make_up_name(name, [](char* n, bool seeded) {
+      return seeded ? ::mkdir(n, 0700) : ::mkdtemp(n) ? 0 : -1;
+    });
+    if (failed != 0)
       throw_file_error(errno, "make a temporary directory in", parent.native());
     try {
       return std::filesystem::path(name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "file_seam.hpp"
 #include "file_state.hpp"
+#include "made_up_name.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -70,7 +71,10 @@ void replace_here(const std::filesystem::path& path, const std::string& data,
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
   std::string fresh = (folder / ("." + path.filename().native() + ".XXXXXX")).native();
   may_use(file_use::open, "replace", target);
-  const int fd = ::mkostemp(fresh.data(), O_CLOEXEC);
+  const int fd = make_up_name(fresh, [](char* name, bool seeded) {
+    return seeded ? ::open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)
+                  : ::mkostemp(name, O_CLOEXEC);
+  });
   if (fd < 0)
     throw_file_error(errno, "replace", target);
   blocking_file file(fd, target, fresh); // the errors name what the caller knows

@@ -138,16 +138,18 @@ void event_log::end(const step& s) noexcept {
     draw(e);
 }
 
-void event_log::note(time_point at, std::string_view what) noexcept {
+void event_log::note(time_point at, std::string_view what, std::string_view path) noexcept {
   entry& e = next();
   e.noted = true;
   e.step = steps_;
   e.time = at.time_since_epoch();
-  fold(copy(what, e.text));
+  const std::size_t n = copy(what, e.text).size();
+  fold(std::string_view(e.text.data(), n));
+  e.text[n + path.copy(e.text.data() + n, e.text.size() - 1 - n)] = '\0';
   if (!tracks_)
     return;
   try {
-    tracks_->note(std::string(what), at);
+    tracks_->note(std::string(what).append(path), at);
   } catch (const std::bad_alloc&) { // NOLINT(bugprone-empty-catch): a gap in the picture
   }
 }

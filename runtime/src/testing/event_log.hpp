@@ -47,8 +47,9 @@ public:
   /// After it. The task, if it is that of a task, is still there.
   void end(const step& s) noexcept;
 
-  /// Something else that has happened.
-  void note(time_point at, std::string_view what) noexcept;
+  /// Something else that has happened; `path` is not a part of the hash, as it may be that of
+  /// a temporary directory.
+  void note(time_point at, std::string_view what, std::string_view path = {}) noexcept;
 
   [[nodiscard]] std::uint64_t hash() const noexcept { return hash_; }
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }

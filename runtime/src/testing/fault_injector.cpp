@@ -187,7 +187,8 @@ void fault_injector::checkpoint(watch& w, planned& p, std::uint64_t number) {
       return;
     const char* const what = f ? "fails" : s ? "stalls" : c ? "crashes" : "is cancelled";
     note_(std::string("by plan, ") + what + " at checkpoint " + std::to_string(number) + ": "
-          + (c ? node + ", in " : "") + t.name());
+            + (c ? node + ", in " : "") + t.name(),
+          "");
   }
   if (f)
     std::rethrow_exception(f->error);
@@ -213,7 +214,8 @@ message_fault fault_injector::message_arrives(std::uint64_t id, const std::strin
     if (!strikes(p, number))
       continue;
     note_(std::string("by plan, ") + to_text(m->what.what) + (answer ? ", answer " : ", message ")
-          + std::to_string(number) + ": " + name);
+            + std::to_string(number) + ": " + name,
+          "");
     if (first.what == message_fault::fate::arrives)
       first = m->what;
   }
@@ -242,7 +244,8 @@ void fault_injector::note_move(const planned& p, const stream_use& use, const ch
                               : use.datagram ? ", datagram "
                                              : ", write ";
   note_(std::string("by plan, ") + what + counted + std::to_string(byte != 0 ? byte : use.nth)
-        + ": " + use.name);
+          + ": " + use.name,
+        "");
 }
 
 template <class Fault, class F>
@@ -347,8 +350,9 @@ int fault_injector::file_used(file_use what, const std::string& path, std::size_
       ++p.struck;
     }
     note_("by plan, " + std::string(f ? std::make_error_code(f->error).message() : "is short")
-          + (byte != 0 ? ", byte " + std::to_string(byte) : ", use " + std::to_string(seen)) + ": "
-          + path);
+            + (byte != 0 ? ", byte " + std::to_string(byte) : ", use " + std::to_string(seen))
+            + ": ",
+          path);
     if (f)
       return static_cast<int>(f->error);
     size = std::min(size, std::get<fault::shortening>(p.what.what).bytes);

@@ -22,7 +22,8 @@ namespace troupe::testing::internal {
 class fault_injector final : public troupe::detail::fault_hooks,
                              public std::enable_shared_from_this<fault_injector> {
 public:
-  using note_fn = std::function<void(const std::string&)>;
+  /// Of what has struck, and behind it of what may be called otherwise the next time: a path.
+  using note_fn = std::function<void(const std::string&, const std::string&)>;
   using mine_fn = std::function<bool()>;
 
   /// `note` hears of each fault that strikes; `mine` says whether who asks, on this thread, is

@@ -77,9 +77,9 @@ void live_faults::add(std::string name, std::vector<fault> plan) {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->plans.contains(name))
     throw usage_error("troupe: live_faults: there is a plan '" + name + "' already");
-  auto log = [log = impl_->log](const std::string& what) {
+  auto log = [log = impl_->log](const std::string& what, const std::string& path) {
     if (log)
-      log(what);
+      log(what + path);
   };
   auto made = std::make_shared<fault_injector>(
     std::move(plan), impl_->seed + impl_->plans.size() * 1000, std::move(log),

@@ -31,7 +31,8 @@ constexpr std::size_t kinds = 3; // of the sources of one loop
 simulator::simulator(std::uint64_t seed, const simulation_options& options)
   : options_(options), seed_(seed), order_(seed, options), log_(options.log_size, options.record),
     faults_(
-      options.faults, seed + 2, [this](const std::string& what) { log_.note(now_, what); },
+      options.faults, seed + 2,
+      [this](const std::string& what, const std::string& path) { log_.note(now_, what, path); },
       [this] { return simulation::current() == this; }),
     random_(~seed), step_random_(seed + 1), limit_(options.max_steps),
     sources_(options.loops * kinds + 1) {
