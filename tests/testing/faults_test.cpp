@@ -116,6 +116,14 @@ BOOST_AUTO_TEST_CASE(impossible_plan_is_an_error) {
     static_cast<void>(simulate(1, one_worker, with({stalls("*", when::at(1), 0s)}))), usage_error);
 }
 
+BOOST_AUTO_TEST_CASE(allocations_fail_only_in_programs_that_replace_new) {
+  BOOST_CHECK_EXCEPTION(
+    static_cast<void>(simulate(1, one_worker, with({lacks_memory("worker 1", when::at(1))}))),
+    usage_error, [](const usage_error& e) {
+      return contains(e.what(), "include troupe/testing/replace_new.hpp");
+    });
+}
+
 BOOST_AUTO_TEST_CASE(explore_finds_a_lease_that_leaks_when_its_user_fails) {
   const auto leaky = []() -> task<> {
     auto leases = make_channel<int>(1);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "allocation_plan.hpp"
+
 #include <troupe/detail/recycler.hpp>
 #include <troupe/testing/failing_allocations.hpp>
 
@@ -32,7 +34,7 @@ long failing_allocations::live() const noexcept {
 }
 
 void* failing_allocations::take(std::size_t bytes, std::size_t alignment) {
-  if (next())
+  if (next() || internal::plan_fails_allocation())
     throw std::bad_alloc();
   void* p = nullptr;
   if (alignment <= alignof(std::max_align_t))

@@ -5,6 +5,7 @@
 #include "node_of.hpp"
 
 #include <troupe/detail/loop.hpp>
+#include <troupe/detail/recycler.hpp>
 #include <troupe/detail/task_extras.hpp>
 
 #include <algorithm>
@@ -104,18 +105,36 @@ bool fault_injector::is_for_tasks() const noexcept {
                      [](const planned& p) { return internal::is_for_tasks(p.what); });
 }
 
+bool fault_injector::is_for_allocations() const noexcept {
+  return std::any_of(plan_.begin(), plan_.end(), [](const planned& p) {
+    return std::holds_alternative<fault::lacking_memory>(p.what.what);
+  });
+}
+
 void fault_injector::on() {
   if (empty() || on_)
     return;
   {
     const std::lock_guard lock(mutex_);
+    const std::lock_guard allocations(allocations_mutex_);
     ++times_on_;
     for (planned& p : plan_) {
       p.struck = 0;
       p.seen.clear();
     }
+    for (auto& [task, mine] : allocating_)
+      mine.seen = 0;
   }
   troupe::detail::add_fault_hooks(*this);
+  if (is_for_allocations()) {
+    try {
+      add_allocation_plan(*this);
+    } catch (...) {
+      troupe::detail::remove_fault_hooks(*this);
+      throw;
+    }
+    troupe::detail::drop_cached_blocks(); // what a run before has left does for no frame of this
+  }
   on_ = true;
 }
 
@@ -123,6 +142,7 @@ void fault_injector::off() noexcept {
   if (!on_.exchange(false))
     return;
   troupe::detail::remove_fault_hooks(*this);
+  remove_allocation_plan(*this);
   const std::lock_guard lock(mutex_); // nobody strikes any more
 }
 
@@ -141,7 +161,10 @@ void fault_injector::task_begins(task_block& t) {
     p.matched = true;
     if (!mine)
       mine = std::make_unique<watch>(*this, t);
-    mine->add(p);
+    if (std::holds_alternative<fault::lacking_memory>(p.what.what))
+      watch_allocations(t, p);
+    else
+      mine->add(p);
   }
   if (!mine)
     return;
@@ -154,6 +177,8 @@ void fault_injector::forget(const task_block& t) noexcept {
   decltype(watches_)::node_type gone; // outside of the lock
   const std::lock_guard lock(mutex_);
   gone = watches_.extract(&t);
+  const std::lock_guard allocations(allocations_mutex_);
+  allocating_.erase(&t);
 }
 
 bool fault_injector::strikes(planned& p, std::uint64_t number) {

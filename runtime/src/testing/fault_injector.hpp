@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "allocation_plan.hpp"
+
 #include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/task_block.hpp>
 #include <troupe/testing/faults.hpp>
@@ -20,6 +22,7 @@ namespace troupe::testing::internal {
 
 /// Lets happen what a fault plan says, where it is asked by the runtime. Any thread.
 class fault_injector final : public troupe::detail::fault_hooks,
+                             public allocation_plan,
                              public std::enable_shared_from_this<fault_injector> {
 public:
   /// Of what has struck, and behind it of what may be called otherwise the next time: a path.
@@ -53,6 +56,7 @@ public:
   troupe::detail::stream_fault stream_moves(const troupe::detail::stream_use& use) override;
   int file_used(file_use what, const std::string& path, std::size_t& size) override;
   void file_moved(file_use what, const std::string& path, std::size_t size) override;
+  bool allocation_fails(troupe::detail::task_block& t) noexcept override;
 
 private:
   class watch;
@@ -67,6 +71,13 @@ private:
     std::unordered_map<std::uint64_t, std::uint64_t> seen; // or bytes; by receiver, by file
   };
 
+  struct allocating {
+    std::vector<planned*> faults;
+    std::uint64_t seen = 0;
+  };
+
+  [[nodiscard]] bool is_for_allocations() const noexcept;
+  void watch_allocations(const troupe::detail::task_block& t, planned& p);
   void checkpoint(watch& w, planned& p, std::uint64_t number);
   [[nodiscard]] static bool strikes(planned& p, std::uint64_t number);
   [[nodiscard]] static bool strikes_bytes(planned& p, std::uint64_t before, std::size_t size);
@@ -85,8 +96,10 @@ private:
   mine_fn mine_;
   std::atomic<bool> on_{false};
   std::atomic<std::uint64_t> times_on_{0};
-  mutable std::mutex mutex_; // guards what follows, and `plan_`
+  mutable quiet_mutex mutex_; // guards what follows, and `plan_`
   std::unordered_map<const troupe::detail::task_block*, std::unique_ptr<watch>> watches_;
+  quiet_mutex allocations_mutex_; // guards what follows, and the faults in it; behind the other
+  std::unordered_map<const troupe::detail::task_block*, allocating> allocating_;
 };
 
 } // namespace troupe::testing::internal

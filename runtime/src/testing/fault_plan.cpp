@@ -2,6 +2,7 @@
 #include "fault_plan.hpp"
 
 #include <troupe/error.hpp>
+#include <troupe/testing/failing_allocations.hpp>
 
 #include <bit>
 #include <string>
@@ -56,6 +57,8 @@ const char* mistake(const fault& f) noexcept {
                          || std::holds_alternative<fault::file_failing>(f.what);
   if (at.byte != 0 && !has_bytes)
     return "only streams and files have bytes";
+  if (std::holds_alternative<fault::lacking_memory>(f.what) && allocations.live() == 0)
+    return "one source of the program has to include troupe/testing/replace_new.hpp";
   if (const auto* e = std::get_if<fault::file_failing>(&f.what)) {
     if (static_cast<int>(e->error) == 0)
       return "a file fails with an error";
@@ -92,7 +95,8 @@ bool is_for_tasks(const fault& f) noexcept {
   return std::holds_alternative<fault::failing>(f.what)
          || std::holds_alternative<fault::cancelling>(f.what)
          || std::holds_alternative<fault::stalling>(f.what)
-         || std::holds_alternative<fault::crashing>(f.what);
+         || std::holds_alternative<fault::crashing>(f.what)
+         || std::holds_alternative<fault::lacking_memory>(f.what);
 }
 
 const char* to_text(message_fault::fate f) noexcept {

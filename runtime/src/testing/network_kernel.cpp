@@ -83,7 +83,7 @@ void network_agent::expired() noexcept {
   tell_now();
 }
 
-std::unique_lock<std::mutex> simulated_network::kernel::enter() {
+std::unique_lock<internal::quiet_mutex> simulated_network::kernel::enter() {
   std::unique_lock lock(mutex);
   const loop* here = loop::current();
   const std::uint64_t run = here ? here->owner().key_of(0) : run_;
@@ -95,7 +95,7 @@ std::unique_lock<std::mutex> simulated_network::kernel::enter() {
   return lock;
 }
 
-std::unique_lock<std::mutex> simulated_network::kernel::change() {
+std::unique_lock<internal::quiet_mutex> simulated_network::kernel::change() {
   if (loop::current())
     return enter();
   std::unique_lock lock(mutex);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "allocation_plan.hpp"
+
 #include <troupe/detail/fault_hooks.hpp>
 #include <troupe/detail/loop.hpp>
 #include <troupe/detail/timer.hpp>
@@ -163,9 +165,9 @@ public:
   ~kernel() { forget_run(); }
 
   /// The lock. In a run, what another run has left behind is gone first.
-  [[nodiscard]] std::unique_lock<std::mutex> enter();
+  [[nodiscard]] std::unique_lock<internal::quiet_mutex> enter();
   /// The same for what changes the network: outside of runs, for all runs to come.
-  [[nodiscard]] std::unique_lock<std::mutex> change();
+  [[nodiscard]] std::unique_lock<internal::quiet_mutex> change();
 
   // -- with the lock
 
@@ -212,7 +214,7 @@ public:
 
   network_options options;
   const int first_descriptor;
-  mutable std::mutex mutex;
+  mutable internal::quiet_mutex mutex;
   std::vector<sim_host> hosts;
   std::map<std::string, std::size_t, std::less<>> names;
   std::vector<socket_ref> sockets; // by index

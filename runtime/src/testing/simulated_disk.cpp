@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "allocation_plan.hpp"
+
 #include <troupe/detail/fault_hooks.hpp>
 #include <troupe/random.hpp>
 #include <troupe/testing/simulated_disk.hpp>
@@ -220,7 +222,7 @@ private:
   [[nodiscard]] double fraction() { return static_cast<double>(bits() >> 11U) * 0x1p-53; }
 
   const simulated_disk_options options_;
-  std::mutex mutex_;
+  internal::quiet_mutex mutex_;
   std::optional<std::mt19937_64> random_;
   directory_of now_;
   directory_of synced_; // the names that last

@@ -16,8 +16,8 @@
 
 namespace troupe::testing {
 
-/// When something happens: at which checkpoint of a task, message of an actor, write of a
-/// stream, use of a file.
+/// When something happens: at which checkpoint or allocation of a task, message of an actor,
+/// write of a stream, use of a file.
 struct when {
   std::uint64_t nth = 0; ///< this one, counted from 1 for each that is named; 0: see `chance`
   double chance = 0;     ///< each with this probability, drawn from the seed
@@ -66,6 +66,7 @@ public:
   struct crashing {
     duration down_for;
   };
+  struct lacking_memory {};
 
   /// What it happens to, by name; `*` stands for anything. Tasks have the names that the task
   /// tree shows. Ordinary actors have that of their class (`name()`). Streams in memory and
@@ -75,7 +76,7 @@ public:
   std::string names;
   when at;
   std::variant<failing, cancelling, stalling, in_traffic, breaking, shortening, file_failing,
-               crashing>
+               crashing, lacking_memory>
     what;
 };
 
@@ -96,6 +97,14 @@ template <class Error>
 /// is named: what is written from here on comes so much later.
 [[nodiscard]] inline fault stalls(std::string names, when at, duration time) {
   return {std::move(names), at, fault::stalling{time}};
+}
+
+/// The n-th call of `operator new` that the task makes, or each with a chance, throws
+/// `std::bad_alloc`. What a thread does for it (`to_thread`) is not counted, nor are frames and
+/// tasks whose memory is left over from others. The program has to include
+/// `troupe/testing/replace_new.hpp` in one of its sources: else such a plan is impossible.
+[[nodiscard]] inline fault lacks_memory(std::string tasks, when at) {
+  return {std::move(tasks), at, fault::lacking_memory{}};
 }
 
 // -- messages, and datagrams of a simulated network -----------------------------------------------
