@@ -10,6 +10,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <unistd.h>
+
 #include <chrono>
 #include <csignal>
 #include <cstddef>
@@ -191,6 +193,44 @@ BOOST_AUTO_TEST_CASE(program_that_kills_its_process_is_named_with_its_seed) {
   BOOST_TEST_REQUIRE(e.failure.has_value());
   BOOST_TEST(contains(e.failure->why(), "signal 9"));
 #endif
+}
+
+namespace {
+
+/// Only the process that has asked hears of it, however many search.
+template <class Error>
+void check_thrown_here_only(const explore_options& o, const std::function<task<>()>& program) {
+  const pid_t here = ::getpid();
+  for (const unsigned processes : {1U, 2U}) {
+    explore_options some = o;
+    some.processes = processes;
+    bool thrown = false;
+    try {
+      static_cast<void>(explore(program, 100, some));
+    } catch (const Error&) {
+      thrown = true;
+    }
+    if (::getpid() != here)
+      ::_exit(1); // a child, which would go on with the tests
+    BOOST_TEST(thrown);
+  }
+}
+
+} // namespace
+
+BOOST_AUTO_TEST_CASE(impossible_plan_is_refused_before_there_are_processes) {
+  explore_options o;
+  o.simulation.faults = {stalls("*", when::at(0), 1s)};
+  check_thrown_here_only<usage_error>(o, lost_update);
+  explore_all_options all;
+  all.simulation = o.simulation;
+  BOOST_CHECK_THROW(static_cast<void>(explore_all(lost_update, all)), usage_error);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_simulation_throws_comes_out_of_the_process_that_has_asked) {
+  explore_options o;
+  o.simulation.loops = 0;
+  check_thrown_here_only<usage_error>(o, lost_update);
 }
 
 BOOST_AUTO_TEST_CASE(program_that_depends_on_something_else_is_told) {

@@ -190,6 +190,7 @@ simulation_report unmatched(std::uint64_t seed, std::vector<std::size_t> which,
 exploration internal::explore(const simulated_program& program, std::uint64_t runs,
                               const explore_options& given) {
   refuse_in_task("explore");
+  check_plan(given.simulation.faults);
   explore_options options = given;
   trace* const record = std::exchange(options.simulation.record, nullptr);
   count_decisions(program, options);
@@ -225,6 +226,7 @@ exploration internal::explore(const simulated_program& program, std::uint64_t ru
 exploration internal::explore_all(const simulated_program& program,
                                   const explore_all_options& options) {
   refuse_in_task("explore_all");
+  check_plan(options.simulation.faults);
   if (const auto again = replay::of_environment())
     return run_again(*again, program, options.simulation);
   exploration e;

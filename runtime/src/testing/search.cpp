@@ -79,17 +79,22 @@ void lower(std::atomic<std::uint64_t>& lowest, std::uint64_t seed) noexcept {
   }
 }
 
-/// Every `step`-th seed, from the `i`-th on, until one fails or a lower one has.
+/// Every `step`-th seed, from the `i`-th on, until one fails or a lower one has. What is thrown
+/// counts as a failure: the same seed throws it once more where it is looked at.
 void search_part(shared_memory& common, unsigned i, unsigned step, const simulated_program& program,
-                 std::uint64_t runs, const explore_options& options) {
+                 std::uint64_t runs, const explore_options& options) noexcept {
   for (std::uint64_t n = i; n < runs && options.first_seed + n < common->lowest; n += step) {
     common->runs[i] = options.first_seed + n;
-    const simulation_report r = program(common->runs[i], options.simulation);
-    if (has_failed(r))
+    try {
+      const simulation_report r = program(common->runs[i], options.simulation);
+      if (has_failed(r))
+        lower(common->lowest, common->runs[i]);
+      for (std::size_t fault = 0; fault < options.simulation.faults.size(); ++fault)
+        if (!std::binary_search(r.unmatched.begin(), r.unmatched.end(), fault))
+          common.matched(fault) = true;
+    } catch (...) { // out of a child it would go on behind `explore`, as another caller
       lower(common->lowest, common->runs[i]);
-    for (std::size_t fault = 0; fault < options.simulation.faults.size(); ++fault)
-      if (!std::binary_search(r.unmatched.begin(), r.unmatched.end(), fault))
-        common.matched(fault) = true;
+    }
   }
 }
 

@@ -78,8 +78,9 @@ simulated_program simulated(F fn) {
 /// With the environment variable `TROUPE_SEED` set to what `text()` has printed, there is one
 /// run, that one. If the program is no longer the same (the hash of its event log is not
 /// that of the failure) a `test_failure` says so, and so it does if the variable makes no
-/// sense. Throws `usage_error` inside of a task, `std::system_error` if there are no
-/// processes to be had.
+/// sense. Throws `usage_error` inside of a task and for an impossible plan of faults,
+/// `std::system_error` if there are no processes to be had, and what `simulate` or a copy of `fn`
+/// has thrown, with the lowest seed that does.
 template <class F>
 exploration explore(F fn, std::uint64_t runs, const explore_options& options = {}) {
   return internal::explore(internal::simulated(std::move(fn)), runs, options);
@@ -87,6 +88,7 @@ exploration explore(F fn, std::uint64_t runs, const explore_options& options = {
 
 /// Simulates `fn()` in all orders that there are, up to the bounds of `options`: the loops in
 /// turn, and then each run that has one more decision taken otherwise. For small programs.
+/// `TROUPE_SEED` and what it throws are as with `explore`.
 template <class F>
 exploration explore_all(F fn, const explore_all_options& options = {}) {
   return internal::explore_all(internal::simulated(std::move(fn)), options);
