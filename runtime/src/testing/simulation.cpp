@@ -21,7 +21,10 @@ std::string simulation_report::text() const {
   out << "troupe: the simulation has failed after " << steps << " steps and "
       << std::chrono::duration<double>(elapsed).count() << " s of its time: " << why()
       << "\nWhat was done last:\n"
-      << log << "It comes back with TROUPE_SEED=" << seed << ':' << std::hex << hash << '\n';
+      << log << "It comes back with seed " << seed;
+  for (std::size_t i = 0; i < given; ++i)
+    out << (i == 0 ? " and the choices {" : ", {") << choices[i].taken << '}';
+  out << ", its hash is " << std::hex << hash << ".\n";
   return out.str();
 }
 

@@ -110,6 +110,7 @@ void simulator::report(simulation_report& into) const {
   into.hash = log_.hash();
   into.elapsed = now_.time_since_epoch();
   into.choices = order_.taken();
+  into.given = std::min(options_.choices.size(), into.choices.size());
   into.failure = failure_;
   into.unmatched = faults_.unmatched();
   if (!failure_ && !into.unmatched.empty())

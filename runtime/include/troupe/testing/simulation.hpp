@@ -68,6 +68,7 @@ struct simulation_report {
   std::uint64_t hash = 0;             ///< of the event log: equal for the same program and seed
   duration elapsed{};                 ///< virtual time
   std::vector<choice> choices;        ///< where there was one to make
+  std::size_t given = 0;              ///< so many of them, the first, were those of the options
   std::exception_ptr failure;         ///< what the program has thrown, or a `test_failure`
   std::vector<std::size_t> unmatched; ///< the faults of the plan, from 0, whose names nothing
                                       ///< has had: a failure, if there is no other
@@ -78,7 +79,8 @@ struct simulation_report {
   /// The text of the failure; empty if there is none.
   [[nodiscard]] std::string why() const;
 
-  /// The failure, the seed that brings it back, and the event log. Empty if there is none.
+  /// The failure, the event log, and what to give to `simulate` to bring it back besides the
+  /// same options: the seed, and the choices if there were any. Empty if there is none.
   [[nodiscard]] std::string text() const;
 };
 
