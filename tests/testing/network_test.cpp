@@ -49,6 +49,12 @@ const tcp_handler echo_handler = [](tcp_stream& s) { return echo(s); };
 
 task<> serve_echo() { co_await serve_tcp(echo_handler, 7); }
 
+task<> serve_echo_quietly() {
+  serve_options quiet;
+  quiet.on_failure = [](const std::exception_ptr&, std::string_view) {};
+  co_await serve_tcp(echo_handler, 7, quiet);
+}
+
 task<> read_some_of(stream& s) { co_await read_text(s); }
 
 task<> ask(tcp_stream& s, const std::string& text) {
@@ -258,24 +264,18 @@ BOOST_AUTO_TEST_CASE(p23_crash_leaves_the_other_side_half_open) {
 BOOST_AUTO_TEST_CASE(p23_server_without_descriptors_goes_on_when_there_are_some) {
   two_hosts hosts;
   hosts.net.descriptor_limit("server", 2); // one listens
-  hosts.play(
-    []() -> task<> {
-      serve_options quiet;
-      quiet.on_failure = [](const std::exception_ptr&, std::string_view) {};
-      co_await serve_tcp(echo_handler, 7, quiet);
-    },
-    [&]() -> task<> {
-      tcp_stream one = co_await open_tcp_stream("server", 7);
-      co_await ask(one, "one");
-      tcp_stream other = co_await open_tcp_stream("server", 7);
-      co_await other.write_all("other");
-      const bool served = co_await move_on_after(1min, [&] { return read_some_of(other); });
-      BOOST_TEST(!served);
-      co_await one.close();
-      BOOST_TEST(co_await read_text(other) == "other");
-      hosts.net.descriptor_limit("client", 1);
-      BOOST_CHECK_THROW(co_await open_tcp_stream("server", 7), too_many_files);
-    });
+  hosts.play(serve_echo_quietly, [&]() -> task<> {
+    tcp_stream one = co_await open_tcp_stream("server", 7);
+    co_await ask(one, "one");
+    tcp_stream other = co_await open_tcp_stream("server", 7);
+    co_await other.write_all("other");
+    const bool served = co_await move_on_after(1min, [&] { return read_some_of(other); });
+    BOOST_TEST(!served);
+    co_await one.close();
+    BOOST_TEST(co_await read_text(other) == "other");
+    hosts.net.descriptor_limit("client", 1);
+    BOOST_CHECK_THROW(co_await open_tcp_stream("server", 7), too_many_files);
+  });
 }
 
 BOOST_AUTO_TEST_CASE(abort_is_heard_as_a_reset_and_close_as_the_end) {
@@ -348,6 +348,59 @@ BOOST_AUTO_TEST_CASE(p23_slow_reader_holds_the_writer) {
       BOOST_TEST((current_time() - begin > 8s));
       BOOST_TEST((current_time() - begin < 11s));
     });
+}
+
+BOOST_AUTO_TEST_CASE(p23_connection_whose_segments_are_all_lost_times_out) {
+  two_hosts hosts;
+  hosts.play(serve_echo, [&]() -> task<> {
+    tcp_stream s = co_await open_tcp_stream("server", 7);
+    hosts.net.link("client", "server", {.loss = 1});
+    auto begin = current_time();
+    BOOST_CHECK_THROW(co_await open_tcp_stream("server", 7), connection_timeout);
+    BOOST_TEST((current_time() - begin == 127s + 1ms));
+    BOOST_TEST(hosts.net.lost() == 10U); // at 0.0 s, 0.2 s, 0.6 s ... 102.2 s
+    begin = current_time();
+    co_await s.write_all("x");
+    BOOST_CHECK_THROW(co_await read_text(s), connection_timeout);
+    BOOST_TEST((current_time() - begin == 924s));
+    BOOST_CHECK_THROW(co_await s.write_all("x"), broken_pipe);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p23_connection_whose_answers_are_all_lost_times_out) {
+  two_hosts hosts;
+  hosts.play(serve_echo_quietly, [&]() -> task<> {
+    tcp_stream s = co_await open_tcp_stream("server", 7);
+    hosts.net.link("server", "client", {.loss = 1});
+    for (const std::uint16_t port : {std::uint16_t{7}, std::uint16_t{8}}) { // 8 refuses, unheard
+      const auto begin = current_time();
+      BOOST_CHECK_THROW(co_await open_tcp_stream("server", port), connection_timeout);
+      BOOST_TEST((current_time() - begin == 127s + 1ms));
+    }
+    const auto begin = current_time();
+    co_await s.write_all("x");
+    BOOST_CHECK_THROW(co_await read_text(s), connection_timeout);
+    BOOST_TEST((current_time() - begin == 924s + 1ms)); // it is what the server acknowledges
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p23_what_was_lost_is_sent_again_after_twice_the_time_each_time) {
+  two_hosts hosts;
+  hosts.play(serve_echo, [&]() -> task<> {
+    tcp_stream s = co_await open_tcp_stream("server", 7);
+    co_await ask(s, "before");
+    hosts.net.link("client", "server", {.loss = 1});
+    const auto begin = current_time();
+    co_await s.write_all("lost");
+    co_await sleep_for(1s);
+    hosts.net.link("client", "server", {});
+    co_await s.write_all(", not lost"); // and waits for its turn
+    std::string all;
+    while (all.size() < 14)
+      all += co_await read_text(s);
+    BOOST_TEST(all == "lost, not lost");
+    BOOST_TEST((current_time() - begin == 1400ms + 2ms)); // after 0.2 s, 0.4 s and 0.8 s
+  });
 }
 
 BOOST_AUTO_TEST_CASE(p19_p23_lossy_links_delay_and_lose_nothing) {

@@ -245,7 +245,7 @@ BOOST_AUTO_TEST_CASE(bytes_that_stall_come_later_in_order) {
   }
 }
 
-BOOST_AUTO_TEST_CASE(datagrams_are_lost_doubled_and_late) {
+BOOST_AUTO_TEST_CASE(datagrams_are_lost_doubled_late_and_overtaken) {
   const auto received = [](const fault& f) {
     simulated_network net;
     net.add_host("client");
@@ -289,6 +289,10 @@ BOOST_AUTO_TEST_CASE(datagrams_are_lost_doubled_and_late) {
   BOOST_TEST(received(drops(name, when::at(2))) == "13");
   BOOST_TEST(received(duplicates(name, when::at(2))) == "1223");
   BOOST_TEST(received(delays(name, when::at(1), 1500ms)) == "213");
+  BOOST_TEST(received(reorders(name, when::at(1), 10s)) == "213");
+  BOOST_TEST(received(reorders(name, when::at(1), 500ms)) == "123"); // before there is a next one
+  BOOST_TEST(received(reorders(name, when::at(3), 10s)) == "123");
+  BOOST_TEST(received(reorders(name, when{0, 1, 2}, 10s)) == "312"); // each behind one that comes
 }
 
 BOOST_AUTO_TEST_CASE(event_log_says_what_has_become_of_bytes) {

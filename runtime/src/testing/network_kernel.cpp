@@ -25,6 +25,13 @@ bool covers(const sim_socket& s, const socket_address& address) {
          || (address.is_ipv4() && s.local == socket_address::any_ipv4(address.port()));
 }
 
+/// Whether who gets it waits for those that were sent before it: not to hear what it has sent
+/// itself, or that all is over.
+bool is_in_order(const packet& p) {
+  return p.kind == packet_kind::syn_ack || p.kind == packet_kind::data
+         || p.kind == packet_kind::fin;
+}
+
 bool is_loopback(const socket_address& a) {
   const std::string host = a.host();
   return host == "::1" || host.starts_with("127.");
@@ -39,6 +46,13 @@ network_agent::key network_agent::expect(packet p, time_point when) {
   if (first && !busy_)
     arm();
   return k;
+}
+
+void network_agent::expect_by(key k, time_point when) {
+  if (when > k.first)
+    return;
+  if (auto found = coming_.extract(k))
+    expect(std::move(found.mapped()), when);
 }
 
 void network_agent::arm() {
@@ -198,6 +212,10 @@ double simulated_network::kernel::fraction() noexcept {
   return static_cast<double>(x >> 11U) / 9007199254740992.0; // 2^53
 }
 
+duration simulated_network::kernel::part_of(duration d) noexcept {
+  return duration(static_cast<duration::rep>(static_cast<double>(d.count()) * fraction()));
+}
+
 std::uint16_t simulated_network::kernel::free_port(std::size_t host) {
   auto& h = hosts[host];
   for (int tries = 0; tries < 16'384; ++tries) {
@@ -272,6 +290,8 @@ void simulated_network::kernel::send(packet p, std::size_t from, std::size_t to)
   sim_link& l = link(from, to);
   const bool is_datagram = p.kind == packet_kind::datagram;
   const bool of_connection = p.from && !is_datagram;
+  if (p.number == 0 && is_in_order(p))
+    p.number = ++p.from->numbered;
   if (l.cut && !of_connection) { // nobody sends it again
     ++lost;
     return;
@@ -296,44 +316,60 @@ void simulated_network::kernel::send(packet p, std::size_t from, std::size_t to)
                 + std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds));
     when = l.free_at;
   }
-  const auto some = [&](duration d) {
-    return duration(static_cast<duration::rep>(static_cast<double>(d.count()) * fraction()));
-  };
   when += l.how.latency;
   if (l.how.jitter > duration::zero() && l.how.shape == jitter_shape::even)
-    when += some(l.how.jitter);
+    when += part_of(l.how.jitter);
   else if (l.how.jitter > duration::zero())
     when += duration(static_cast<duration::rep>(static_cast<double>(l.how.jitter.count())
                                                 * -std::log(1 - fraction())));
-  const bool lose = l.how.loss > 0 && fraction() < l.how.loss;
-  if (lose)
+  const bool is_lost = l.how.loss > 0 && fraction() < l.how.loss;
+  if (is_lost)
     ++lost;
   if (is_datagram) {
-    if (lose)
-      return;
-    using fate = troupe::detail::message_fault::fate;
-    const auto f = ask_plans(*p.from, to, p.target.port(), p.bytes.size(), false);
-    if (f.datagram == fate::is_lost) {
-      ++lost;
-      return;
-    }
-    if (f.datagram == fate::comes_later || f.datagram == fate::is_overtaken)
-      when += f.stall;
-    if (f.datagram == fate::comes_twice)
-      agent.expect(p, when);
-    if (l.how.reorder > 0 && fraction() < l.how.reorder)
-      when += some(4 * (l.how.latency + l.how.jitter)) + std::chrono::microseconds(1);
-    if (l.how.duplicate > 0 && fraction() < l.how.duplicate)
-      agent.expect(p, when + some(l.how.latency + l.how.jitter));
-  } else {
-    if (lose)
-      when += options.retransmit_after;
-    if (of_connection) { // in order
-      when = std::max(when, p.from->last_arrival);
-      p.from->last_arrival = when;
-    }
+    if (!is_lost)
+      send_alone(std::move(p), to, when);
+    return;
+  }
+  if (of_connection && p.pause == duration::zero())
+    p.not_before = p.from->last_arrival;
+  if (is_lost)
+    return lose(std::move(p));
+  if (of_connection) {
+    when = std::max(when, p.not_before);
+    p.from->last_arrival = std::max(when, p.from->last_arrival);
   }
   agent.expect(std::move(p), when);
+}
+
+void simulated_network::kernel::send_alone(packet p, std::size_t to, time_point when) {
+  using fate = troupe::detail::message_fault::fate;
+  network_agent& agent = agent_of(*loop::current());
+  const socket_ref s = p.from;
+  const socket_address target = p.target;
+  const link_options& how = link(s->host, to).how;
+  const auto f = ask_plans(*s, to, target.port(), p.bytes.size(), false);
+  if (f.datagram == fate::is_lost) {
+    ++lost;
+    return;
+  }
+  if (f.datagram == fate::comes_later || f.datagram == fate::is_overtaken)
+    when += f.stall;
+  if (f.datagram == fate::comes_twice)
+    agent.expect(p, when);
+  if (how.reorder > 0 && fraction() < how.reorder)
+    when += part_of(4 * (how.latency + how.jitter)) + std::chrono::microseconds(1);
+  if (how.duplicate > 0 && fraction() < how.duplicate)
+    agent.expect(p, when + part_of(how.latency + how.jitter));
+  const auto key = agent.expect(std::move(p), when);
+  if (f.datagram == fate::is_overtaken)
+    s->overtaken.push_back({&agent, key, target});
+  else if (f.datagram != fate::comes_later)
+    std::erase_if(s->overtaken, [&](const auto& o) {
+      if (o.target != target || !o.agent->is_here())
+        return false;
+      o.agent->expect_by(o.key, when); // behind this one
+      return true;
+    });
 }
 
 void simulated_network::kernel::release_held_back() {

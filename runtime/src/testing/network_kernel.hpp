@@ -68,6 +68,13 @@ struct packet {
   std::string bytes = {};
   std::size_t count = 0; // of `ack`
   bool breaks = false;   // of `data`: the connection is reset behind it
+
+  // of a connection
+  std::uint64_t number = 0; // in its direction; 0: in no order
+  time_point not_before = time_point::min();
+  bool lost = false;           // it does not arrive, but is sent again
+  duration pause = {};         // after which it was, the last time
+  time_point given_up_at = {}; // if it is lost until then
 };
 
 enum class socket_use : std::uint8_t { fresh, connecting, connected, listening, datagrams };
@@ -95,6 +102,9 @@ struct sim_socket {
   std::deque<packet> held_back = {}; // while the link is cut
   network_agent* patience = nullptr; // where its end is expected
   std::pair<time_point, std::uint64_t> patience_ends = {};
+  std::uint64_t numbered = 0;                 // packets sent
+  std::uint64_t awaited = 1;                  // the number of the next one that is received
+  std::map<std::uint64_t, packet> early = {}; // by number; without sockets, or it would own this
   std::uint64_t passed = 0;
   std::uint64_t reset_at = UINT64_MAX;
   bool far_ended = false;
@@ -117,6 +127,12 @@ struct sim_socket {
   // for datagrams
   std::deque<packet> datagrams = {};
   std::size_t datagram_bytes = 0;
+  struct overtaken_datagram {
+    network_agent* agent; // where it is expected
+    std::pair<time_point, std::uint64_t> key;
+    socket_address target;
+  };
+  std::vector<overtaken_datagram> overtaken = {}; // by plan; some may have come meanwhile
 };
 
 /// What arrives on the sockets of one loop, and the timer that says when.
@@ -134,6 +150,8 @@ public:
   key expect(packet p, time_point when);
   /// Here, with the lock: it does not, after all.
   void forget(key k) { coming_.erase(k); }
+  /// Here, with the lock: it arrives at `when`, behind what does already, if not before.
+  void expect_by(key k, time_point when);
 
   /// Anywhere, with the lock: `s` has `events` for its watcher, which hears of them when the
   /// lock is free again.
@@ -180,6 +198,7 @@ public:
   [[nodiscard]] std::size_t named(std::string_view name) const; ///< as above
   [[nodiscard]] network_agent& agent_of(troupe::detail::loop& l);
   [[nodiscard]] double fraction() noexcept;
+  [[nodiscard]] duration part_of(duration d) noexcept;     ///< at random
   [[nodiscard]] std::uint16_t free_port(std::size_t host); ///< or 0
   /// Who listens, or receives, at `address` of `host`; of several, who has the least to do.
   [[nodiscard]] socket_ref find(std::size_t host, socket_use use, const socket_address& address);
@@ -195,7 +214,7 @@ public:
 
   /// Sends `p` from host to host. In order, if it belongs to a connection.
   void send(packet p, std::size_t from, std::size_t to);
-  /// `p` has arrived.
+  /// `p` has arrived, or it is time to send it again.
   void arrive(packet& p);
   /// What the fault plans say of so many bytes, or of a datagram to `far`.
   [[nodiscard]] troupe::detail::stream_fault ask_plans(sim_socket& s, std::size_t far,
@@ -233,6 +252,10 @@ private:
 
   void forget_run();
 
+  void send_alone(packet p, std::size_t to, time_point when);
+  void lose(packet p);
+  void send_again(packet& p);
+  void arrive_in_order(const socket_ref& s, packet& p);
   void arrive_syn(packet& p);
   void arrive_at(const socket_ref& s, packet& p);
   void arrive_datagram(packet& p);

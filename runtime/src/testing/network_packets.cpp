@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// What packets do where they arrive.
+// What packets do where they arrive, or when they were lost.
 #include "network_kernel.hpp"
 
 #include "../net/poller.hpp"
@@ -54,6 +54,8 @@ void simulated_network::kernel::answer(const packet& p, packet_kind with) {
 }
 
 void simulated_network::kernel::arrive(packet& p) {
+  if (p.lost)
+    return send_again(p);
   ++arrived;
   log(p, agent_of(*loop::current()).now());
   switch (p.kind) {
@@ -66,7 +68,57 @@ void simulated_network::kernel::arrive(packet& p) {
       answer(p, packet_kind::reset);
     return;
   }
-  arrive_at(p.to, p);
+  const socket_ref to = p.to;
+  arrive_in_order(to, p);
+}
+
+/// With those that had come before their turn.
+void simulated_network::kernel::arrive_in_order(const socket_ref& s, packet& p) {
+  if (p.number == 0)
+    return arrive_at(s, p);
+  if (p.number != s->awaited) {
+    auto& kept = s->early[p.number] = std::move(p);
+    kept.from = kept.to = nullptr;
+    return;
+  }
+  arrive_at(s, p);
+  while (s->early.contains(++s->awaited)) { // none, if it is broken by now
+    packet next = std::move(s->early.extract(s->awaited).mapped());
+    arrive_at(s, next);
+  }
+}
+
+/// It is sent again, later each time, until the connection is given up.
+void simulated_network::kernel::lose(packet p) {
+  constexpr duration longest = std::chrono::minutes(2);
+  network_agent& agent = agent_of(*loop::current());
+  if (p.pause == duration::zero()) {
+    const bool connects = p.kind == packet_kind::syn || p.kind == packet_kind::syn_ack
+                          || p.kind == packet_kind::refused;
+    const duration limit = connects ? options.connect_limit : options.retransmit_limit;
+    p.given_up_at = deadline_after(agent.now(), limit);
+    p.pause = std::max(options.retransmit_after, duration(1));
+  } else {
+    p.pause = std::max(p.pause, std::min(2 * p.pause, longest));
+  }
+  p.lost = true;
+  const time_point when = std::min(deadline_after(agent.now(), p.pause), p.given_up_at);
+  agent.expect(std::move(p), when);
+}
+
+/// One that was lost. Who would have to send it again for ever, because nothing acknowledges it,
+/// gives up after a time.
+void simulated_network::kernel::send_again(packet& p) {
+  p.lost = false;
+  const bool answer = !p.from || p.kind == packet_kind::ack;
+  const socket_ref who = answer ? p.to : p.from;
+  if (!who || who->broken || (who->closed && (answer || p.kind == packet_kind::syn)))
+    return;
+  if (p.given_up_at <= agent_of(*loop::current()).now())
+    return break_off(who, ETIMEDOUT);
+  const std::size_t from = answer ? who->far_host : who->host;
+  const std::size_t to = answer ? who->host : who->far_host;
+  send(std::move(p), from, to);
 }
 
 void simulated_network::kernel::arrive_syn(packet& p) {
@@ -181,12 +233,14 @@ void simulated_network::kernel::break_off(const socket_ref& s, int error) {
   s->broken = true;
   s->error = error;
   s->held_back.clear();
+  s->early.clear();
   tell(s, gone);
 }
 
 void simulated_network::kernel::close(const socket_ref& s) {
   renewed(s);
   s->closed = true;
+  s->early.clear();
   for (const auto& waiting : std::exchange(s->backlog, {})) {
     waiting->drop_at_close = true;
     close(waiting);

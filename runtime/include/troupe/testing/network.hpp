@@ -30,7 +30,7 @@ struct link_options {
   duration jitter = duration::zero(); ///< so much more, at random
   jitter_shape shape = jitter_shape::even;
   std::uint64_t bandwidth = 0; ///< bytes per second; 0: any number
-  double loss = 0;             ///< the part of packets; TCP sends them again
+  double loss = 0;             ///< the part of packets; TCP sends them again, until it gives up
   double duplicate = 0;        ///< the part of datagrams that come twice
   double reorder = 0;          ///< the part of datagrams that others overtake
 };
@@ -44,8 +44,11 @@ struct network_options {
                                    ///< a datagram socket
   duration lookup = std::chrono::milliseconds(1);             ///< what finding a name takes
   duration connect_limit = std::chrono::seconds(127);         ///< then it is `connection_timeout`
-  duration retransmit_limit = std::chrono::seconds(924);      ///< the same when connected
-  duration retransmit_after = std::chrono::milliseconds(200); ///< what was lost
+  duration retransmit_limit = std::chrono::seconds(924);      ///< the same when connected: what is
+                                                              ///< lost, or held back, for so long
+  duration retransmit_after = std::chrono::milliseconds(200); ///< what was lost; if it is again,
+                                                              ///< after twice that, and so on, up
+                                                              ///< to two minutes
   /// Hears of each packet that arrives: "when from > to: what". Must not use the network.
   std::function<void(std::string_view)> log = {};
 };
