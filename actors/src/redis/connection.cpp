@@ -9,6 +9,7 @@
 #include <poll.h>
 
 #include <array>
+#include <cstdint>
 #include <new>
 #include <span>
 
@@ -18,8 +19,11 @@ struct connection::state {
   std::unique_ptr<stream> over;
   int descriptor = -1;
   reply_reader replies;
-  std::string broken; // why
+  std::string broken;         // why
+  std::size_t missing = 0;    // replies
+  std::uint8_t remembers = 0; // the server, of this connection: as `connection_state`
   bool busy = false;
+  bool strange = false; // it was taken over, or something came unasked
 };
 
 /// For as long as a task uses it. Unless all went well, what was sent and not answered breaks it.
@@ -44,6 +48,11 @@ public:
 
   /// From here on it is broken until `done`.
   void begin() noexcept { begun_ = true; }
+  void begin(const batch& commands) noexcept {
+    begin();
+    state_.missing += commands.size();
+    state_.remembers = commands.state_after(state_.remembers);
+  }
   void done() noexcept { begun_ = false; }
 
 private:
@@ -67,8 +76,13 @@ task<reply> connection::next_reply() {
   state& s = *state_;
   std::array<std::byte, 16384> buffer; // NOLINT: written before it is read
   for (;;) {
-    if (auto r = s.replies.next())
+    if (auto r = s.replies.next()) {
+      if (s.missing != 0)
+        --s.missing;
+      else
+        s.strange = true;
       co_return std::move(*r);
+    }
     const std::size_t size = co_await s.over->read_some(buffer);
     if (size == 0)
       throw end_of_stream("read from", s.over->peer(), "redis has closed the connection");
@@ -80,7 +94,7 @@ task<reply> connection::run_one(batch b) {
   use in_use(*state_);
   if (is_cancelled())
     co_await checkpoint(); // and no further
-  in_use.begin();
+  in_use.begin(b);
   co_await state_->over->write_all(b.bytes());
   reply r = co_await next_reply();
   in_use.done();
@@ -95,7 +109,7 @@ task<std::vector<reply>> connection::run(batch commands) {
   replies.reserve(commands.size());
   if (commands.empty() || is_cancelled())
     co_await checkpoint();
-  in_use.begin();
+  in_use.begin(commands);
   co_await state_->over->write_all(commands.bytes());
   while (replies.size() != commands.size()) {
     reply r = co_await next_reply();
@@ -109,7 +123,7 @@ task<> connection::send(batch commands) {
   use in_use(*state_);
   if (is_cancelled())
     co_await checkpoint();
-  in_use.begin();
+  in_use.begin(commands);
   co_await state_->over->write_all(commands.bytes());
   in_use.done();
 }
@@ -147,8 +161,11 @@ task<message> connection::next_message() {
 }
 
 bool connection::usable() const noexcept {
+  if (!state_) // moved away, out of a lease
+    return false;
   const state& s = *state_;
-  if (s.busy || !s.broken.empty())
+  if (s.busy || !s.broken.empty() || s.missing != 0 || s.remembers != 0 || s.strange
+      || s.replies.has_rest())
     return false;
   // nothing comes unasked: if there is something to read, it is the end
   pollfd p{s.descriptor, POLLIN, 0};
@@ -157,6 +174,13 @@ bool connection::usable() const noexcept {
 
 std::string connection::peer() const { return state_->over->peer(); }
 
-stream& connection::over() noexcept { return *state_->over; }
+void connection::keep_settings() noexcept {
+  state_->remembers &= static_cast<std::uint8_t>(~connection_state::settings);
+}
+
+stream& connection::over() noexcept {
+  state_->strange = true;
+  return *state_->over;
+}
 
 } // namespace troupe::redis

@@ -149,6 +149,7 @@ task<connection> open_connection(std::string where) {
     static_cast<void>(co_await c.command("auth", t.password));
   if (!t.database.empty())
     static_cast<void>(co_await c.command("select", t.database));
+  c.keep_settings();
   co_return c;
 }
 

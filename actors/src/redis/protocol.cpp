@@ -4,6 +4,7 @@
 #include <hiredis/hiredis.h>
 #include <hiredis/read.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdlib>
@@ -71,6 +72,66 @@ redisReader& reader_of(void* r) noexcept { return *static_cast<redisReader*>(r);
   throw protocol_error(std::string("redis: what came is not its protocol: ") + r.errstr);
 }
 
+bool is_word(std::string_view text, std::string_view small) noexcept {
+  return text.size() == small.size()
+         && std::equal(text.begin(), text.end(), small.begin(), [](char a, char b) {
+              return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
+            });
+}
+
+/// What a command does to the state of its connection.
+struct effect {
+  std::string_view word;
+  std::uint8_t begins = 0;
+  std::uint8_t ends = 0;
+  std::string_view second = {}; // if it is only so with this one
+};
+
+using bits = connection_state;
+
+constexpr effect effects[] = {
+  {"multi", bits::transaction},
+  {"exec", 0, bits::transaction | bits::watched},
+  {"discard", 0, bits::transaction | bits::watched},
+  {"watch", bits::watched},
+  {"unwatch", 0, bits::watched},
+  {"select", bits::settings},
+  {"auth", bits::settings},
+  {"hello", bits::settings},
+  {"reset", bits::settings},
+  {"readonly", bits::settings},
+  {"readwrite", bits::settings},
+  {"asking", bits::settings},
+  {"client", bits::settings, 0, "setname"},
+  {"client", bits::settings, 0, "setinfo"},
+  {"client", bits::settings, 0, "no-evict"},
+  {"client", bits::settings, 0, "no-touch"},
+  {"client", bits::mode, 0, "reply"},
+  {"client", bits::mode, 0, "tracking"},
+  {"client", bits::mode, 0, "caching"},
+  {"script", bits::mode, 0, "debug"},
+  {"subscribe", bits::mode},
+  {"psubscribe", bits::mode},
+  {"ssubscribe", bits::mode},
+  {"unsubscribe", bits::mode}, // as many replies as there are channels
+  {"punsubscribe", bits::mode},
+  {"sunsubscribe", bits::mode},
+  {"monitor", bits::mode},
+  {"sync", bits::mode},
+  {"psync", bits::mode},
+  {"replconf", bits::mode},
+  {"quit", bits::mode},
+};
+
+effect effect_of(std::span<const argument> words) noexcept {
+  for (const effect& e : effects)
+    if (is_word(words[0].text(), e.word)
+        && (e.second.empty() || (words.size() > 1 && is_word(words[1].text(), e.second)))
+        && (e.ends == 0 || words.size() == 1)) // with more words it is refused, and ends nothing
+      return e;
+  return {};
+}
+
 } // namespace
 
 argument::argument(double x) {
@@ -101,6 +162,9 @@ batch& batch::append(std::span<const argument> words) {
     name_ = words.front().text();
   bytes_.append(encoded, static_cast<std::size_t>(size));
   ++size_;
+  const effect e = effect_of(words);
+  begins_ = static_cast<std::uint8_t>((begins_ & ~e.ends) | e.begins);
+  ends_ |= e.ends;
   return *this;
 }
 
@@ -119,6 +183,7 @@ void reply_reader::feed(std::span<const std::byte> bytes) {
     return;
   if (redisReaderFeed(&r, reinterpret_cast<const char*>(bytes.data()), bytes.size()) != REDIS_OK)
     throw_error(r);
+  has_rest_ = true;
 }
 
 std::optional<reply> reply_reader::next() {
@@ -129,6 +194,7 @@ std::optional<reply> reply_reader::next() {
   if (!found)
     return std::nullopt;
   const std::unique_ptr<reply> owned(static_cast<reply*>(found));
+  has_rest_ = r.pos != r.len;
   return std::move(*owned);
 }
 

@@ -64,20 +64,26 @@ public:
   /// "news")`). A checkpoint; cancelled, none was taken.
   [[nodiscard]] task<message> next_message();
 
-  /// Whether it can be used: it is not broken, no task uses it, and as far as can be seen the
-  /// server has not closed it. Never waits.
+  /// Whether the next one can use it as if it were new: it is not broken, no task uses it, all
+  /// that was sent has been answered and nothing else came, no transaction is open, nothing is
+  /// watched, no other database or user was chosen (see `keep_settings`), it does not listen to
+  /// channels (nor did), nobody has taken it over, and as far as can be seen the server has not
+  /// closed it. Never waits.
   [[nodiscard]] bool usable() const noexcept;
+
+  /// What was chosen so far ("select", "auth", "client setname" ...) is what who uses it next
+  /// expects: for a pool's function that opens connections and does so. Not a checkpoint.
+  void keep_settings() noexcept;
 
   /// "127.0.0.1:6379".
   [[nodiscard]] std::string peer() const;
-  /// What it is made of, for those who take over; nothing may be in use.
+  /// What it is made of, for those who take over; nothing may be in use. Not `usable` from then on.
   [[nodiscard]] stream& over() noexcept;
 
 private:
   struct state;
   class use;
   task<reply> run_one(batch b);
-  task<> send_all(const batch& commands);
   task<reply> next_reply();
 
   std::unique_ptr<state> state_;

@@ -5,6 +5,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -33,6 +34,14 @@ private:
   std::string text_;
 };
 
+/// What the server remembers of a connection, and so who uses it next would meet: bits.
+struct connection_state {
+  static constexpr std::uint8_t settings = 1;    ///< a database, a user, a name ...: "select"
+  static constexpr std::uint8_t mode = 2;        ///< other replies than one for each: "subscribe"
+  static constexpr std::uint8_t transaction = 4; ///< between "multi" and "exec"
+  static constexpr std::uint8_t watched = 8;     ///< by "watch"
+};
+
 /// Commands that go to the server together: one round trip for all of them.
 ///
 ///     redis::batch b;
@@ -55,11 +64,17 @@ public:
   [[nodiscard]] const std::string& bytes() const noexcept { return bytes_; }
   /// The first word of the first command, for messages.
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
+  /// The state of a connection after the commands, as `connection_state`, if it was `before`.
+  [[nodiscard]] std::uint8_t state_after(std::uint8_t before) const noexcept {
+    return static_cast<std::uint8_t>((before & ~ends_) | begins_);
+  }
 
 private:
   std::string bytes_;
   std::string name_;
   std::size_t size_ = 0;
+  std::uint8_t begins_ = 0; // what of the state
+  std::uint8_t ends_ = 0;   // before that
 };
 
 /// Finds the replies in what a server sends, in pieces of any size: hiredis' reader. Knows nothing
@@ -78,11 +93,15 @@ public:
   /// The next reply, if all of it is there. Throws `protocol_error`, and will again.
   [[nodiscard]] std::optional<reply> next();
 
+  /// Whether something was fed that is not part of a reply that was given.
+  [[nodiscard]] bool has_rest() const noexcept { return has_rest_; }
+
 private:
   struct frees {
     void operator()(void* reader) const noexcept;
   };
   std::unique_ptr<void, frees> reader_;
+  bool has_rest_ = false;
 };
 
 } // namespace troupe::redis
