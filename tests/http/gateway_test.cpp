@@ -74,6 +74,28 @@ BOOST_AUTO_TEST_CASE(body_is_read_from_the_thread) {
   BOOST_TEST(body_of(got) == "line\n|four|rest|");
 }
 
+BOOST_AUTO_TEST_CASE(parts_of_lines_are_given_without_waiting_for_more) {
+  auto [here, there] = memory_stream_pair();
+  std::vector<std::string> seen;
+  served s(http::gateway([&](http::gateway_environ& env, const http::start_response& start) {
+    start("200 OK", {});
+    for (const std::size_t size : {2U, 0U, 3U, 100U})
+      seen.push_back(env.read_line(size));
+    seen.push_back(env.read_line(3)); // no end of a line is there yet
+    seen.push_back(env.read(2));
+    seen.push_back(env.read_line(1));
+    return http::gateway_body("so far");
+  }));
+  run_virtually([&, &client = here, &server = there]() -> task<> {
+    co_await client.write_all("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n"
+                              "a line\nunended");
+    co_await move_on_after(
+      1s, [&]() -> task<> { co_await http::serve_connection(server, s.answer, s.options); });
+  });
+  const std::vector<std::string> expected{"a ", "", "lin", "e\n", "une", "nd", "e"};
+  BOOST_TEST(seen == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(pieces_are_sent_as_they_come_and_failures_are_the_servers) {
   served s(http::gateway(
     [](http::gateway_environ& env, const http::start_response& start) -> http::gateway_body {

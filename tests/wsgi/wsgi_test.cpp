@@ -40,6 +40,14 @@ def lines(environ, start_response):
     for line in environ["wsgi.input"]:
         yield b"<" + line.rstrip(b"\n") + b">"
 
+def parts(environ, start_response):
+    body = environ["wsgi.input"]
+    got = [body.readline(2), body.read(3), body.readline(1), body.readline(), body.readline(4),
+           body.readline(0), body.read(2), body.readline(2), body.readline(100), body.read(),
+           body.read(1), body.readline(1)]
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"|".join(got)]
+
 class endless:
     def __iter__(self):
         return self
@@ -172,6 +180,15 @@ BOOST_AUTO_TEST_CASE(input_is_read_by_lines_and_output_streamed) {
         [](http::client_session& session, const std::string& site) -> task<> {
           auto got = co_await session.post(site + "/", "one\ntwo\n\nlast", "text/plain");
           BOOST_TEST(co_await got.text() == "<one><two><><last>");
+        });
+}
+
+BOOST_AUTO_TEST_CASE(input_is_never_more_than_was_asked_for) {
+  serve("troupe_applications:parts",
+        [](http::client_session& session, const std::string& site) -> task<> {
+          auto got =
+            co_await session.post(site + "/", "a long line\nanother line\nand\nlast", "text/plain");
+          BOOST_TEST(co_await got.text() == "a |lon|g| line\n|anot||he|r |line\n|and\nlast||");
         });
 }
 

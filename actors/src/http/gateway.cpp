@@ -83,16 +83,17 @@ std::string gateway_environ::read(std::size_t at_most) {
   return out;
 }
 
-std::string gateway_environ::read_line() {
-  std::size_t searched = 0;
-  std::size_t end = ahead_.find('\n');
-  while (end == ahead_.npos) {
+std::string gateway_environ::read_line(std::size_t at_most) {
+  for (std::size_t searched = 0;;) {
+    const std::size_t end = ahead_.find('\n', searched);
+    if (end != ahead_.npos)
+      return read(std::min(end + 1, at_most));
     searched = ahead_.size();
+    if (searched >= at_most)
+      return read(at_most);
     if (!fill())
       return std::exchange(ahead_, {});
-    end = ahead_.find('\n', searched);
   }
-  return read(end + 1);
 }
 
 std::string gateway_environ::read_all() {

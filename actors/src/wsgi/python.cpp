@@ -60,18 +60,10 @@ public:
       return size && *size >= 0 ? env.read(static_cast<std::size_t>(*size)) : env.read_all();
     });
   }
-  /// A line that is longer than asked for is given in pieces.
   py::bytes read_line(std::optional<long long> size) {
-    py::bytes all = rest_.empty() ? line() : py::bytes(std::exchange(rest_, {}));
-    if (!size || *size < 0)
-      return all;
-    std::string text(all);
-    const std::size_t most = static_cast<std::size_t>(*size);
-    if (text.size() > most) {
-      rest_ = text.substr(most);
-      text.resize(most);
-    }
-    return py::bytes(text);
+    return get([size](http::gateway_environ& env) {
+      return size && *size >= 0 ? env.read_line(static_cast<std::size_t>(*size)) : env.read_line();
+    });
   }
   py::list read_lines(std::optional<long long>) {
     py::list all;
@@ -96,18 +88,14 @@ public:
   }
 
 private:
-  py::bytes line() {
-    return get([](http::gateway_environ& env) { return env.read_line(); });
-  }
-
   template <class F>
   py::bytes get(F read) {
     if (!env_)
       throw py::value_error("the request is over");
-    std::string text = std::exchange(rest_, {});
+    std::string text;
     try {
       const py::gil_scoped_release free;
-      text += read(*env_);
+      text = read(*env_);
     } catch (...) {
       error_ = std::current_exception();
       throw;
@@ -116,7 +104,6 @@ private:
   }
 
   http::gateway_environ* env_;
-  std::string rest_; // of a line
   std::exception_ptr error_;
 };
 

@@ -32,10 +32,11 @@ public:
 
   /// `wsgi.input`. These block the thread, and throw as `request::read_some`: a part of the
   /// body, 0 at its end; at most so many bytes of it, less only at its end; the next line with
-  /// its "\n", empty at the end; all that is left.
+  /// its "\n", or the first bytes of it, empty at the end; all that is left. None waits for more
+  /// than it gives.
   std::size_t read_some(std::span<std::byte> into);
   std::string read(std::size_t at_most);
-  std::string read_line();
+  std::string read_line(std::size_t at_most = std::string::npos);
   std::string read_all();
 
 private:
