@@ -160,4 +160,26 @@ TROUPE_TEST_CASE(a_long_body_of_a_redirect_is_not_read) {
     });
 }
 
+TROUPE_TEST_CASE(a_body_of_a_redirect_that_does_not_end_is_given_up) {
+  for (const char* length :
+       {"Transfer-Encoding: chunked\r\n\r\n5\r\nfirst", "Content-Length: 10\r\n\r\nfirst"})
+    co_await with_server(
+      [length](buffered_reader& in, testing::memory_stream& out, int number) -> task<> {
+        const auto request = co_await troupe_test::read_request(in);
+        BOOST_TEST(request.has_value());
+        if (number == 2)
+          co_return co_await out.write_all(reply("end"));
+        co_await out.write_all("HTTP/1.1 302 Found\r\nLocation: /end\r\n" + std::string(length));
+        const auto more = co_await troupe_test::read_request(in);
+        BOOST_TEST(!more); // the client has closed it
+      },
+      [](fake_server& server, client_session& session) -> task<> {
+        const auto begin = current_time();
+        auto answer = co_await session.get("http://a.example/");
+        BOOST_TEST(co_await answer.text() == "end");
+        BOOST_TEST((current_time() - begin < 2s));
+        BOOST_TEST(server.connections == 2);
+      });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

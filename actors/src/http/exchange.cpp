@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -20,6 +21,7 @@ namespace troupe::http::client {
 namespace {
 
 constexpr std::size_t drain_at_most = 65536;
+constexpr duration drain_time = std::chrono::seconds(1);
 constexpr std::size_t most_headers = 500;
 constexpr std::size_t large = 4096; // for which the buffer is a detour
 
@@ -188,9 +190,11 @@ task<> exchange::drain() {
     co_return close();
   std::vector<std::byte> scratch(drain_at_most);
   try {
-    std::size_t left = drain_at_most;
-    while (!finished() && left != 0)
-      left -= co_await read_some(std::span(scratch).first(left));
+    co_await move_on_after(drain_time, [&]() -> task<> {
+      std::size_t left = drain_at_most;
+      while (!finished() && left != 0)
+        left -= co_await read_some(std::span(scratch).first(left));
+    });
   } catch (const std::runtime_error&) { // NOLINT(bugprone-empty-catch): closed
   }
   close();

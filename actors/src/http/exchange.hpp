@@ -59,8 +59,8 @@ public:
   [[nodiscard]] task<std::size_t> read_some(std::span<std::byte> into);
   [[nodiscard]] task<std::string> read_all(std::size_t at_most);
 
-  /// Reads the rest of the body and drops it, if it is short; else closes the connection. A
-  /// checkpoint.
+  /// Reads the rest of the body and drops it, if it is short and comes soon; else closes the
+  /// connection. A checkpoint.
   [[nodiscard]] task<> drain();
 
   /// The session ends.
