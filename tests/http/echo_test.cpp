@@ -329,39 +329,6 @@ TROUPE_TEST_CASE(p19_unix_sockets_give_back_a_prefix, .virtual_time = false) {
   }
 }
 
-TROUPE_TEST_CASE(limits_and_a_stop_end_a_connection_after_what_was_read) {
-  echo_options options;
-  options.meter = std::make_shared<echo_meter>();
-  options.byte_limit = 10;
-  options.idle_limit = 60s;
-  for (const int how : {1, 2, 3}) {
-    auto [client, server] = testing::memory_stream_pair();
-    const auto begin = current_time();
-    co_await with_nursery([&](nursery& n) -> task<> {
-      n.start_soon([&]() -> task<> { co_await echo(server, options); });
-      buffered_reader in(client);
-      if (how == 1) { // too much
-        co_await client.write_all("0123456789abc");
-        BOOST_TEST(co_await in.read_to_end(100) == "0123456789");
-      } else if (how == 2) { // silent
-        co_await client.write_all("012");
-        BOOST_TEST(co_await in.read_to_end(100) == "012");
-        BOOST_TEST((current_time() - begin == 60s));
-      } else {
-        co_await client.write_all("01234");
-        co_await sleep_for(1s);
-        n.stop(1h);
-        BOOST_TEST(co_await in.read_to_end(100) == "01234");
-        BOOST_TEST((current_time() - begin == 1s));
-      }
-    });
-  }
-  const auto counts = options.meter->statistics();
-  BOOST_TEST(counts.connections == 3U);
-  BOOST_TEST(counts.open == 0U);
-  BOOST_TEST(counts.bytes == 18U);
-}
-
 TROUPE_TEST_CASE(all_five_are_children_of_one_supervisor, .virtual_time = false) {
   const troupe_test::temporary_directory folder;
   const std::string path = folder / "echo";

@@ -90,6 +90,7 @@ task<> echo(stream& peer, const echo_options& options) {
   const counted_connection connection(meter);
   std::vector<std::byte> buffer(std::max<std::size_t>(options.buffer, 1));
   until_stopped idle;
+  bool taken = true; // by the peer
   co_await with_nursery([&](nursery& n) -> task<> {
     n.start_service([&]() { return idle.watch(); });
     std::uint64_t left = options.byte_limit == 0 ? UINT64_MAX : options.byte_limit;
@@ -100,13 +101,20 @@ task<> echo(stream& peer, const echo_options& options) {
                         [&]() -> task<> { got = co_await peer.read_some(room); });
       if (got == 0)
         break;
-      co_await peer.write_all(std::span<const std::byte>(room).first(got));
+      taken = co_await move_on_after(options.write_limit, [&]() {
+        return peer.write_all(std::span<const std::byte>(room).first(got));
+      });
+      if (!taken)
+        break;
       left -= got;
       if (meter)
         meter->echoed(got);
     }
   });
-  co_await peer.send_eof();
+  if (taken)
+    co_await peer.send_eof();
+  else
+    peer.abort();
 }
 
 task<> echo(stream& peer) {

@@ -31,7 +31,10 @@ task<> echo(websocket& peer, const echo_options& options) {
       co_await idle.run(options.idle_limit, [&]() -> task<> { m = co_await peer.receive(); });
       if (!m)
         break;
-      co_await peer.send(*m);
+      const bool taken =
+        co_await move_on_after(options.write_limit, [&]() { return peer.send(*m); });
+      if (!taken)
+        co_return peer.abort();
       left -= std::min<std::uint64_t>(left, m->data.size());
       if (meter)
         meter->echoed(m->data.size());

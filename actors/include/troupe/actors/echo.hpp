@@ -10,6 +10,7 @@
 #include <troupe/udp.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -53,8 +54,10 @@ struct echo_options {
   serve_options serve = {};   ///< of services with connections: their number, loops, name
   std::size_t buffer = 16384; ///< bytes, of each connection
   duration idle_limit = duration::max(); ///< a connection that is silent for so long is closed
-  std::uint64_t byte_limit = 0;          ///< a connection is closed after so many; 0: never
-  std::size_t datagrams_per_second = 0;  ///< those beyond are dropped; 0: all are answered
+  duration write_limit = std::chrono::seconds(30); ///< one that does not take what was read, or a
+                                                   ///< message, in this time is cut off
+  std::uint64_t byte_limit = 0;         ///< a connection is closed after so many; 0: never
+  std::size_t datagrams_per_second = 0; ///< those beyond are dropped; 0: all are answered
 
   /// Datagrams from ports below are dropped: another service would answer the answer, and so on.
   std::uint16_t lowest_port = 1024;
@@ -63,9 +66,9 @@ struct echo_options {
 };
 
 /// Sends back what comes, until the other side ends its direction or a limit is reached; then
-/// ends this direction, too. Asked to stop (`nursery::stop`), it does so when all that was read is
-/// sent back. What comes out is always a prefix of what went in. Throws what the stream throws. A
-/// checkpoint.
+/// ends this direction, too, or aborts the stream if it takes nothing (`write_limit`). Asked to
+/// stop (`nursery::stop`), it does so when all that was read is sent back. What comes out is always
+/// a prefix of what went in. Throws what the stream throws. A checkpoint.
 [[nodiscard]] task<> echo(stream& peer, const echo_options& options);
 [[nodiscard]] task<> echo(stream& peer);
 
