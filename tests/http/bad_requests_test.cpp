@@ -205,6 +205,11 @@ BOOST_AUTO_TEST_CASE(slow_clients_are_cut_off) {
   // nothing at all: closed without a word
   BOOST_TEST(answer_to({}, 1s, took).empty());
   BOOST_TEST((took == 75s));
+  // nothing but empty lines, or less
+  BOOST_TEST(answer_to(std::vector<std::string>(5, "\r\n"), 74s, took).empty());
+  BOOST_TEST((took == 75s));
+  BOOST_TEST(answer_to({"\r", "\n\r"}, 70s, took).empty());
+  BOOST_TEST((took == 75s));
   // a head that never ends
   std::vector<std::string> head{host};
   head.resize(100, "X: y\r\n");
