@@ -148,4 +148,66 @@ BOOST_DATA_TEST_CASE(p15_otp_matrix,
   BOOST_TEST(known == (again ? "arbrcr" : gone ? "arcr" : "arbecr"));
 }
 
+/// OTP's restart of a group: transient siblings are part of it, also when they had ended;
+/// temporary ones are stopped with it and forgotten.
+BOOST_DATA_TEST_CASE(p15_otp_siblings,
+                     data::make({strategy::one_for_all, strategy::rest_for_one})
+                       * data::make({restart::transient, restart::temporary})
+                       * data::make({false, true}),
+                     how, type, had_ended) {
+  const bool all = how == strategy::one_for_all;
+  const bool transient = type == restart::transient;
+  std::string expected = "+a+b+c";
+  if (had_ended)
+    expected += "-a-c-b";
+  else
+    expected += all ? "-b-c-a" : "-b-c";
+  if (all)
+    expected += transient ? "+a+b+c" : "+b";
+  else
+    expected += transient ? "+b+c" : "+b";
+  std::string known = "br";
+  if (transient)
+    known = all || !had_ended ? "arbrcr" : "aebrcr";
+  else if (!all && !had_ended)
+    known = "arbr";
+
+  diary d;
+  event siblings_end;
+  const auto sibling_that_ends = [&](std::string name) -> task<> {
+    const life l(d, name);
+    if (d.lives[name] > 1 || !had_ended)
+      co_await sleep_forever();
+    co_await siblings_end.wait();
+  };
+  testing::run_virtually([&]() -> task<> {
+    supervisor_options options;
+    options.restart_strategy = how;
+    options.on_event = [](const supervisor_event&) {};
+    co_await with_supervisor(options, [&](supervisor& s) -> task<> {
+      const child_spec a{
+        .name = "a", .start = [&]() { return sibling_that_ends("a"); }, .restarts = type};
+      const child_spec b{.name = "b", .start = [&]() { return middle(d, end_kind::throws); }};
+      const child_spec c{
+        .name = "c", .start = [&]() { return sibling_that_ends("c"); }, .restarts = type};
+      co_await s.start_child(a);
+      co_await s.start_child(b);
+      co_await s.start_child(c);
+      co_await sleep_for(std::chrono::milliseconds(1));
+      siblings_end.set();
+      co_await sleep_for(std::chrono::milliseconds(1));
+      d.ends.set();
+      co_await sleep_for(std::chrono::milliseconds(1));
+      BOOST_TEST(d.text == expected);
+      std::string left;
+      for (const child_info& i : s.children())
+        left += i.name + (i.now == child_info::state::running ? "r" : "e");
+      BOOST_TEST(left == known);
+      for (const child_info& i : s.children())
+        co_await s.stop_child(i.name);
+    });
+  });
+  BOOST_TEST(!d.overlapped); // P16
+}
+
 BOOST_AUTO_TEST_SUITE_END()
