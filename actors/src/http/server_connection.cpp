@@ -152,8 +152,7 @@ task<> server_connection::serve_requests() {
 
 /// Gives whether something has come.
 task<bool> server_connection::wait_for_request() {
-  // empty lines are no request, and give no more time
-  const time_point deadline = deadline_after(current_time(), options_.idle_time);
+  std::optional<time_point> deadline; // empty lines are no request, and give no more time
   for (;;) {
     // some clients send an empty line behind a body
     while (unread().starts_with("\r\n"))
@@ -167,9 +166,11 @@ task<bool> server_connection::wait_for_request() {
       ~idling() { of.idle_ = nullptr; }
     } const until_the_end{*this};
     make_room();
+    if (!deadline)
+      deadline = deadline_after(current_time(), options_.idle_time);
     std::optional<std::size_t> n;
     try {
-      n = co_await move_on_at(deadline, [&](cancel_scope& s) {
+      n = co_await move_on_at(*deadline, [&](cancel_scope& s) {
         idle_ = &s;
         return stream_.read_some(room());
       });
