@@ -5,7 +5,29 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <malloc.h>
+
+#include <algorithm>
+
 using namespace troupe_test;
+
+namespace {
+
+/// Keeps nothing: what grows is not the history.
+class forgetful_history final : public chat::history_store {
+public:
+  task<> append(std::vector<chat::history_line>) override { co_return; }
+  task<std::vector<chat::history_line>> recent(std::string, std::size_t) override {
+    co_return std::vector<chat::history_line>();
+  }
+  task<> close() override { co_return; }
+  [[nodiscard]] std::string name() const override { return "a sieve"; }
+};
+
+/// Bytes that are in use, of all threads; 0 where a sanitizer has a `malloc` of its own.
+std::size_t memory_in_use() { return ::mallinfo2().uordblks; }
+
+} // namespace
 
 BOOST_AUTO_TEST_SUITE(chat_promises)
 
@@ -71,6 +93,37 @@ BOOST_AUTO_TEST_CASE(p18_burst_drops_nobody_who_reads) {
       co_return;
     });
     BOOST_TEST(all_heard == people);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(p18_who_never_reads_costs_the_memory_of_so_many_events) {
+  testing::network_options small;
+  small.buffer = 16 * 1024;
+  house h(small);
+  h.options.mail_limit = 500;
+  h.options.lines_per_second = 1'000'000;
+  h.options.log = {};
+  h.open(std::make_unique<forgetful_history>(), [&](chat::service& chat) -> task<> {
+    guest speaker = co_await guest::join("speaker");
+    const std::string words(400, 'x');
+    const auto talk = [&](int lines) -> task<> {
+      for (int i = 0; i < lines; ++i) {
+        co_await speaker.say(words);
+        co_await speaker.hear(words);
+        speaker.heard.clear();
+      }
+    };
+    co_await talk(1000); // what is kept for good is there now
+    guest lazy = co_await guest::join("lazy");
+    const std::size_t before = memory_in_use();
+    std::size_t most = before;
+    for (int i = 0; i < 40; ++i) {
+      co_await talk(100);
+      most = std::max(most, memory_in_use());
+    }
+    BOOST_TEST(most - before < 500U * 2048U);
+    BOOST_TEST(memory_in_use() < before + 65536U); // it was dropped
+    BOOST_TEST(chat.statistics().clients == 1U);
   });
 }
 
