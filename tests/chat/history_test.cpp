@@ -9,13 +9,33 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <optional>
-#include <sys/resource.h>
 
 using namespace troupe_test;
 using chat::history_line;
+
+namespace {
+
+std::atomic<int> synced{0}; // files, so far
+
+} // namespace
+
+// SQLite's calls come here.
+extern "C" int fsync(int fd) {
+  ++synced;
+  return static_cast<int>(::syscall(SYS_fsync, fd));
+}
+extern "C" int fdatasync(int fd) {
+  ++synced;
+  return static_cast<int>(::syscall(SYS_fdatasync, fd));
+}
 
 namespace {
 
@@ -52,6 +72,17 @@ TROUPE_TEST_CASE(sqlite_keeps_lines_over_a_restart) {
   }
   chat::sqlite_history store((here / "chat.db").string());
   BOOST_TEST((co_await store.recent("lobby", 100) == some_lines(1, 8)));
+}
+
+TROUPE_TEST_CASE(what_sqlite_has_appended_is_on_the_disk) {
+  const temporary_directory here;
+  chat::sqlite_history store((here / "chat.db").string());
+  for (int i = 1; i <= 3; ++i) {
+    const int before = synced;
+    co_await store.append(some_lines(i, i + 1));
+    BOOST_TEST(synced > before);
+  }
+  co_await store.close();
 }
 
 BOOST_AUTO_TEST_CASE(memory_keeps_seven_lines_of_a_room) {
