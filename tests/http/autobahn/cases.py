@@ -1,12 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""Autobahn's cases against an echo server: groups 1 to 7, 9, 10, 12 and 13, after the
-Autobahn|Testsuite's numbers, with Autobahn's own WebSocket client as the peer.
+"""Autobahn's cases against an echo: groups 1 to 7, 9, 10, 12 and 13, after the
+Autobahn|Testsuite's numbers, with Autobahn's own WebSockets as the peer.
 
     cases.py SERVER [GROUP ...]
+    cases.py --client CLIENT [GROUP ...]
 
-SERVER is a program that writes its port to stdout. Each case is what is sent, and what has to come
-back: messages, pongs, and the code the server closes with.
+SERVER is a program that writes its port to stdout; CLIENT one that is given a URL and a number, and
+connects so many times, one after the other. Each case is what is sent, and what has to come
+back: messages, pongs, and the code the other side closes with.
 """
 import asyncio
 import signal
@@ -14,9 +16,11 @@ import struct
 import subprocess
 import sys
 
-from autobahn.asyncio.websocket import WebSocketClientFactory, WebSocketClientProtocol
+from autobahn.asyncio.websocket import (
+    WebSocketClientFactory, WebSocketClientProtocol, WebSocketServerFactory, WebSocketServerProtocol)
 from autobahn.websocket.compress import (
-    PerMessageDeflateOffer, PerMessageDeflateResponse, PerMessageDeflateResponseAccept)
+    PerMessageDeflateOffer, PerMessageDeflateOfferAccept, PerMessageDeflateResponse,
+    PerMessageDeflateResponseAccept)
 
 TEXT, BINARY, CONTINUATION, CLOSE, PING, PONG = 1, 2, 0, 8, 9, 10
 ORDINARY = None  # the client closes, and is answered
@@ -31,8 +35,13 @@ def message(payload, binary=False, fragment=None):
     return lambda c: c.sendMessage(payload, isBinary=binary, fragmentSize=fragment)
 
 
-def raw(data):
-    return lambda c: c.sendData(data)
+def raw(first, length, data):
+    """A frame by hand: its first byte, its length as it is written, and what is in it; a client
+    masks it, with zeros."""
+    def send(c):
+        mask = b"" if c.factory.isServer else b"\x00" * 4
+        c.sendData(bytes([first, length[0] | (0x80 if mask else 0)]) + length[1:] + mask + data)
+    return send
 
 
 def close_frame(code=None, reason=b""):
@@ -73,7 +82,7 @@ def group_2():
     yield Case("2.3", [frame(PING, b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff")],
                [pong(b"\x00\xff\xfe\xfd\xfc\xfb\x00\xff")])
     yield Case("2.4", [frame(PING, b"\xfe" * 125)], [pong(b"\xfe" * 125)])
-    yield Case("2.5", [raw(b"\x89\xfe\x00\x7e" + b"\x00" * 4 + b"\xfe" * 126)], closed={1002})
+    yield Case("2.5", [raw(0x89, b"\x7e\x00\x7e", b"\xfe" * 126)], closed={1002})
     yield Case("2.6", [frame(PING, b"\xfe" * 125, chop=1)], [pong(b"\xfe" * 125)])
     yield Case("2.7", [frame(PONG)])
     yield Case("2.8", [frame(PONG, b"unsolicited pong payload")])
@@ -179,7 +188,7 @@ def group_6():
         yield Case(f"6.4.{2 * i + 1}", [frame(TEXT, k + a, fin=False),
                                         frame(CONTINUATION, b, fin=False)], closed={1007})
         yield Case(f"6.4.{2 * i + 2}",
-                   [raw(b"\x01\xff" + struct.pack("!Q", 1 << 20) + b"\x00" * 4 + k + a + b)],
+                   [raw(0x01, b"\x7f" + struct.pack("!Q", 1 << 20), k + a + b)],
                    closed={1007})
     sequences = {
         "6.5": ["κόσμε".encode(), b"\xce", b"\xce\xba\xe1", b"\xce\xba\xe1\xbd",
@@ -239,7 +248,7 @@ def group_7():
     yield Case("7.3.3", [close_frame(1000)], closed={1000})
     yield Case("7.3.4", [close_frame(1000, b"Hello World!")], closed={1000})
     yield Case("7.3.5", [close_frame(1000, b"*" * 123)], closed={1000})
-    yield Case("7.3.6", [raw(b"\x88\xfe\x00\x7e" + b"\x00" * 4 + b"\x03\xe8" + b"*" * 124)],
+    yield Case("7.3.6", [raw(0x88, b"\x7e\x00\x7e", b"\x03\xe8" + b"*" * 124)],
                closed={1002})
     yield Case("7.5.1", [close_frame(1000, "κόσμε".encode() + b"\xed\xa0\x80edited")],
                closed={1007})
@@ -299,7 +308,7 @@ def group_12():
                        offer=offer or (False, 0))
 
 
-class Client(WebSocketClientProtocol):
+class Peer:
     def onOpen(self):
         case = self.factory.case
         self.events, self.wanted = [], len(case.expect)
@@ -321,9 +330,37 @@ class Client(WebSocketClientProtocol):
 
     def onClose(self, wasClean, code, reason):
         if not self.factory.done.done():
+            dropped = getattr(self, "wasServerConnectionDropTimeout", False)
             self.factory.done.set_result((getattr(self, "events", None), wasClean,
-                                          self.remoteCloseCode, reason,
-                                          self.wasServerConnectionDropTimeout))
+                                          self.remoteCloseCode, reason, dropped))
+
+
+class Client(Peer, WebSocketClientProtocol):
+    pass
+
+
+class Server(Peer, WebSocketServerProtocol):
+    pass
+
+
+def problem_of(case, factory, outcome):
+    events, clean, code, reason, dropped = outcome
+    problems = []
+    if events is None:
+        return f"no connection: {reason}"
+    if events != case.expect:
+        short = [(e[0], len(e[1]), e[1][:20]) for e in events[:3]]
+        problems.append(f"{len(events)} of {len(case.expect)} came: {short}")
+    if dropped:
+        problems.append("the server did not close the connection")
+    expected = {1000} if case.closed is ORDINARY else case.closed
+    if code not in expected:
+        problems.append(f"closed with {code}, not {expected}: {reason}")
+    if case.closed is ORDINARY and not clean:
+        problems.append(f"not closed cleanly: {reason}")
+    if case.offer and not getattr(factory, "deflates", False):
+        problems.append("not compressed")
+    return "; ".join(problems)
 
 
 async def run_case(case, port):
@@ -346,48 +383,86 @@ async def run_case(case, port):
         factory.setProtocolOptions(perMessageCompressionOffers=offers,
                                    perMessageCompressionAccept=accept)
     await loop.create_connection(factory, "127.0.0.1", port)
-    events, clean, code, reason, dropped = await asyncio.wait_for(factory.done, 60)
-    problems = []
-    if events is None:
-        return f"no connection: {reason}"
-    if events != case.expect:
-        short = [(e[0], len(e[1]), e[1][:20]) for e in events[:3]]
-        problems.append(f"{len(events)} of {len(case.expect)} came: {short}")
-    if dropped:
-        problems.append("the server did not close the connection")
-    expected = {1000} if case.closed is ORDINARY else case.closed
-    if code not in expected:
-        problems.append(f"closed with {code}, not {expected}: {reason}")
-    if case.closed is ORDINARY and not clean:
-        problems.append(f"not closed cleanly: {reason}")
-    if case.offer and not getattr(factory, "deflates", False):
-        problems.append("not compressed")
-    return "; ".join(problems)
+    return problem_of(case, factory, await asyncio.wait_for(factory.done, 60))
 
 
-async def run_all(port, groups):
+def accept_offers(factory, case):
+    """What a server chooses of what the client offers: as `case.offer` says, if it may."""
+    def accept(offers):
+        for offer in offers:
+            factory.deflates = True
+            no_takeover, bits = case.offer or (False, 0)
+            return PerMessageDeflateOfferAccept(
+                offer, request_no_context_takeover=no_takeover,
+                request_max_window_bits=bits if offer.accept_max_window_bits else 0)
+    return accept
+
+
+def cases_of(groups):
+    return [case for name in groups for case in globals()[f"group_{name}"]()]
+
+
+def summary(problems):
+    """Of `(case, problem)`; whether all is well."""
     failed, count = 0, {}
-    for name in groups:
-        for case in globals()[f"group_{name}"]():
-            problem = await run_case(case, port)
-            group = case.number.split(".")[0]
-            count[group] = count.get(group, 0) + 1
-            if problem:
-                failed += 1
-                print(f"case {case.number}: {problem}", flush=True)
+    for case, problem in problems:
+        group = case.number.split(".")[0]
+        count[group] = count.get(group, 0) + 1
+        if problem:
+            failed += 1
+            print(f"case {case.number}: {problem}", flush=True)
     per_group = ", ".join(f"{g}: {n}" for g, n in count.items())
     print(f"{sum(count.values())} cases ({per_group}), {failed} failed")
     return failed == 0 and bool(count)
 
 
+async def ask_server(port, groups):
+    return summary([(case, await run_case(case, port)) for case in cases_of(groups)])
+
+
+async def serve_client(program, groups):
+    loop = asyncio.get_running_loop()
+    cases = cases_of(groups)
+    factory = WebSocketServerFactory(protocols=["echo"])
+    factory.protocol = Server
+    factory.setProtocolOptions(failByDrop=False, openHandshakeTimeout=10, closeHandshakeTimeout=10)
+    listener = await loop.create_server(factory, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    factory.setSessionParameters(url=f"ws://127.0.0.1:{port}", protocols=["echo"])
+    problems = []
+
+    def begin(case):
+        factory.case, factory.done, factory.deflates = case, loop.create_future(), False
+        accept = accept_offers(factory, case) if case.offer else lambda offers: None
+        factory.setProtocolOptions(perMessageCompressionAccept=accept)
+
+    begin(cases[0])
+    client = await asyncio.create_subprocess_exec(program, f"ws://127.0.0.1:{port}/",
+                                                  str(len(cases)))
+    for i, case in enumerate(cases):
+        outcome = await asyncio.wait_for(factory.done, 60)
+        problems.append((case, problem_of(case, factory, outcome)))
+        if i + 1 < len(cases):
+            begin(cases[i + 1])
+    good = summary(problems)
+    ended = await asyncio.wait_for(client.wait(), 30)
+    if ended != 0:
+        print(f"the client has ended with {ended}")
+    return good and ended == 0
+
+
 def main():
-    groups = sys.argv[2:] or ["1", "2", "3", "4", "5", "6", "7", "9", "10", "12"]
+    as_server = sys.argv[1] == "--client"
+    groups = sys.argv[3 if as_server else 2:]
+    groups = groups or ["1", "2", "3", "4", "5", "6", "7", "9", "10", "12"]
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)  # Autobahn asks for it
+    if as_server:
+        sys.exit(0 if loop.run_until_complete(serve_client(sys.argv[2], groups)) else 1)
     server = subprocess.Popen([sys.argv[1]], stdout=subprocess.PIPE, text=True)
     try:
         port = int(server.stdout.readline())
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)  # Autobahn asks for it
-        good = loop.run_until_complete(run_all(port, groups))
+        good = loop.run_until_complete(ask_server(port, groups))
     finally:
         server.terminate()
         ended = server.wait(30)
