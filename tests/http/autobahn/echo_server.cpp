@@ -1,20 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The server that Autobahn's cases are run against: sends back each message as it came.
-#include <troupe/http/websocket_handshake.hpp>
+#include <troupe/http/echo.hpp>
 #include <troupe/troupe.hpp>
 
 #include <iostream>
 
 using namespace troupe;
-
-task<> echo(http::websocket& ws) {
-  for (;;) {
-    const auto m = co_await ws.receive();
-    if (!m)
-      break;
-    co_await ws.send(*m);
-  }
-}
 
 task<> serve() {
   tcp_listener listener(0, {.address = "127.0.0.1"});
@@ -24,8 +15,8 @@ task<> serve() {
   how.socket.deflate = true;
   how.socket.deflate_from = 0;
   how.subprotocols = {"echo"};
-  serve_options serving;
-  co_await http::serve_websocket(echo, std::move(listener), how, serving);
+  echo_options echo;
+  co_await http::serve_echo(std::move(listener), how, echo);
 }
 
 int main(int argc, char** argv) { return troupe::main(argc, argv, serve); }
