@@ -4,6 +4,7 @@
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/time.hpp>
 
+#include <chrono>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -45,6 +46,16 @@ inline child_spec crasher(const std::string& name, int& lives, duration lasts) {
             ++lives;
             co_await sleep_for(lasts);
             throw std::runtime_error("crash " + std::to_string(lives));
+          }};
+}
+
+/// Crashes after a second of its first life, and not again.
+inline child_spec crashes_once(const std::string& name, int& lives) {
+  return {.name = name, .start = [&lives]() -> task<> {
+            if (++lives == 2)
+              co_await sleep_forever();
+            co_await sleep_for(std::chrono::seconds(1));
+            throw std::runtime_error("crash");
           }};
 }
 

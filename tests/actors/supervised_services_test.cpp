@@ -254,12 +254,7 @@ BOOST_AUTO_TEST_CASE(p16_an_ordinary_actor_that_refuses_to_end_is_killed_before_
       co_await with_supervisor(options, [&](supervisor& s) -> task<> {
         const child_spec refuses{.name = "refuses", .start = caf_child(stubborn, 3s)};
         int failures = 0;
-        const child_spec fails{.name = "fails", .start = [&]() -> task<> {
-                                 if (++failures == 2)
-                                   co_await sleep_forever();
-                                 co_await sleep_for(1s);
-                                 throw std::runtime_error("crash");
-                               }};
+        const child_spec fails = crashes_once("fails", failures);
         co_await s.start_child(refuses);
         co_await s.start_child(fails);
         co_await sleep_for(5s); // the crash after one, and three until it is killed

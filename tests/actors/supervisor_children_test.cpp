@@ -88,12 +88,7 @@ BOOST_AUTO_TEST_CASE(what_was_stopped_by_hand_stays_so_when_all_are_restarted) {
     options.restart_strategy = strategy::one_for_all;
     co_await with_supervisor(options, [&](supervisor& s) -> task<> {
       const child_spec a = sleeper(log, "a");
-      const child_spec b{.name = "b", .start = [&]() -> task<> {
-                           if (++lives == 2)
-                             co_await sleep_forever();
-                           co_await sleep_for(1s);
-                           throw std::runtime_error("crash");
-                         }};
+      const child_spec b = crashes_once("b", lives);
       co_await s.start_child(a);
       co_await s.start_child(b);
       co_await s.stop_child("a");

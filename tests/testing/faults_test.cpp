@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "planned.hpp"
 #include "support/contains.hpp"
 
 #include <troupe/testing/explore.hpp>
@@ -16,14 +17,9 @@ using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
 using troupe_test::contains;
+using troupe_test::with;
 
 namespace {
-
-simulation_options with(std::vector<fault> faults) {
-  simulation_options o;
-  o.faults = std::move(faults);
-  return o;
-}
 
 /// How far a worker comes that passes three checkpoints, and what has become of it.
 struct record {
@@ -125,21 +121,8 @@ BOOST_AUTO_TEST_CASE(allocations_fail_only_in_programs_that_replace_new) {
 }
 
 BOOST_AUTO_TEST_CASE(explore_finds_a_lease_that_leaks_when_its_user_fails) {
-  const auto leaky = []() -> task<> {
-    auto leases = make_channel<int>(1);
-    co_await leases.tx.send(1);
-    co_await with_nursery([&](nursery& n) -> task<> {
-      for (int i = 0; i < 3; ++i)
-        n.start_soon(named("user", [&]() -> task<> {
-          try {
-            const int lease = co_await leases.rx.receive();
-            co_await sleep_for(1ms);
-            co_await leases.tx.send(lease); // if nothing happens
-          } catch (const std::runtime_error&) {
-          }
-        }));
-      co_return;
-    });
+  const auto leaky = [] {
+    return troupe_test::share_a_lease<std::runtime_error>([] { return 0; });
   };
   explore_options o;
   explore(leaky, 100, o).verify();

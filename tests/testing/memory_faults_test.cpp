@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "planned.hpp"
 #include "support/contains.hpp"
 
 #include <troupe/detail/recycler.hpp>
@@ -25,14 +26,9 @@ using namespace troupe;
 using namespace troupe::testing;
 using namespace std::chrono_literals;
 using troupe_test::contains;
+using troupe_test::with;
 
 namespace {
-
-simulation_options with(std::vector<fault> faults) {
-  simulation_options o;
-  o.faults = std::move(faults);
-  return o;
-}
 
 /// How far two come that allocate three blocks each: 3, or -1 - i if block i was not to be had.
 struct progress {
@@ -128,22 +124,8 @@ BOOST_AUTO_TEST_CASE(event_log_says_which_allocation_has_failed) {
 }
 
 BOOST_AUTO_TEST_CASE(explore_finds_a_lease_that_leaks_for_want_of_memory) {
-  const auto leaky = []() -> task<> {
-    auto leases = make_channel<int>(1);
-    co_await leases.tx.send(1);
-    co_await with_nursery([&](nursery& n) -> task<> {
-      for (int i = 0; i < 3; ++i)
-        n.start_soon(named("user", [&]() -> task<> {
-          try {
-            const int lease = co_await leases.rx.receive();
-            const std::string work(1000, 'x');
-            co_await sleep_for(1ms);
-            co_await leases.tx.send(lease); // if nothing happens
-          } catch (const std::bad_alloc&) {
-          }
-        }));
-      co_return;
-    });
+  const auto leaky = [] {
+    return troupe_test::share_a_lease<std::bad_alloc>([] { return std::string(1000, 'x'); });
   };
   explore_options o;
   explore(leaky, 100, o).verify();

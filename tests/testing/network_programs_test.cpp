@@ -45,6 +45,19 @@ task<std::string> receive_text(udp_socket& s, datagram& what) {
   co_return text;
 }
 
+/// That the program does what it should, and the same if the seed is, but else not.
+template <class Program>
+void check_repeats(const Program& program, const simulation_options& how) {
+  const auto play = [&](std::uint64_t seed) {
+    const auto result = simulate(seed, program, how);
+    BOOST_TEST(!result.failed(), result.text());
+    return result.hash;
+  };
+  const auto first = play(1);
+  BOOST_TEST(play(2) != first);
+  BOOST_TEST(play(1) == first);
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(network_programs)
@@ -297,14 +310,7 @@ BOOST_AUTO_TEST_CASE(p22_simulations_run_on_it) {
   simulation_options how;
   how.loops = 3;
   how.network = &net;
-  const auto play = [&](std::uint64_t seed) {
-    const auto result = simulate(seed, program, how);
-    BOOST_TEST(!result.failed(), result.text());
-    return result.hash;
-  };
-  const auto first = play(1);
-  BOOST_TEST(play(2) != first);
-  BOOST_TEST(play(1) == first);
+  check_repeats(program, how);
 }
 
 BOOST_AUTO_TEST_CASE(p22_tls_is_simulated_too) {
@@ -341,14 +347,7 @@ BOOST_AUTO_TEST_CASE(p22_tls_is_simulated_too) {
   };
   simulation_options how;
   how.network = &net;
-  const auto play = [&](std::uint64_t seed) {
-    const auto result = simulate(seed, program, how);
-    BOOST_TEST(!result.failed(), result.text());
-    return result.hash;
-  };
-  const auto first = play(1);
-  BOOST_TEST(play(2) != first);
-  BOOST_TEST(play(1) == first);
+  check_repeats(program, how);
 }
 
 BOOST_AUTO_TEST_CASE(p22_same_seed_gives_the_same_run) {

@@ -62,6 +62,19 @@ task<> ask(tcp_stream& s, const std::string& text) {
   BOOST_TEST(co_await read_text(s) == text);
 }
 
+task<> connecting_times_out(std::uint16_t port) {
+  const auto begin = current_time();
+  BOOST_CHECK_THROW(co_await open_tcp_stream("server", port), connection_timeout);
+  BOOST_TEST((current_time() - begin == 127s + 1ms));
+}
+
+task<> writing_times_out(tcp_stream& s, duration after) {
+  const auto begin = current_time();
+  co_await s.write_all("x");
+  BOOST_CHECK_THROW(co_await read_text(s), connection_timeout);
+  BOOST_TEST((current_time() - begin == after));
+}
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(simulated_networks)
@@ -165,13 +178,8 @@ BOOST_AUTO_TEST_CASE(p23_partition_that_does_not_heal_times_out) {
   hosts.play(serve_echo, [&]() -> task<> {
     tcp_stream s = co_await open_tcp_stream("server", 7);
     hosts.net.isolate("server");
-    auto begin = current_time();
-    BOOST_CHECK_THROW(co_await open_tcp_stream("server", 7), connection_timeout);
-    BOOST_TEST((current_time() - begin == 127s + 1ms));
-    begin = current_time();
-    co_await s.write_all("x");
-    BOOST_CHECK_THROW(co_await read_text(s), connection_timeout);
-    BOOST_TEST((current_time() - begin == 924s));
+    co_await connecting_times_out(7);
+    co_await writing_times_out(s, 924s);
     BOOST_CHECK_THROW(co_await s.write_all("x"), broken_pipe);
   });
 }
@@ -355,14 +363,9 @@ BOOST_AUTO_TEST_CASE(p23_connection_whose_segments_are_all_lost_times_out) {
   hosts.play(serve_echo, [&]() -> task<> {
     tcp_stream s = co_await open_tcp_stream("server", 7);
     hosts.net.link("client", "server", {.loss = 1});
-    auto begin = current_time();
-    BOOST_CHECK_THROW(co_await open_tcp_stream("server", 7), connection_timeout);
-    BOOST_TEST((current_time() - begin == 127s + 1ms));
+    co_await connecting_times_out(7);
     BOOST_TEST(hosts.net.lost() == 10U); // at 0.0 s, 0.2 s, 0.6 s ... 102.2 s
-    begin = current_time();
-    co_await s.write_all("x");
-    BOOST_CHECK_THROW(co_await read_text(s), connection_timeout);
-    BOOST_TEST((current_time() - begin == 924s));
+    co_await writing_times_out(s, 924s);
     BOOST_CHECK_THROW(co_await s.write_all("x"), broken_pipe);
   });
 }
@@ -372,15 +375,9 @@ BOOST_AUTO_TEST_CASE(p23_connection_whose_answers_are_all_lost_times_out) {
   hosts.play(serve_echo_quietly, [&]() -> task<> {
     tcp_stream s = co_await open_tcp_stream("server", 7);
     hosts.net.link("server", "client", {.loss = 1});
-    for (const std::uint16_t port : {std::uint16_t{7}, std::uint16_t{8}}) { // 8 refuses, unheard
-      const auto begin = current_time();
-      BOOST_CHECK_THROW(co_await open_tcp_stream("server", port), connection_timeout);
-      BOOST_TEST((current_time() - begin == 127s + 1ms));
-    }
-    const auto begin = current_time();
-    co_await s.write_all("x");
-    BOOST_CHECK_THROW(co_await read_text(s), connection_timeout);
-    BOOST_TEST((current_time() - begin == 924s + 1ms)); // it is what the server acknowledges
+    for (const std::uint16_t port : {std::uint16_t{7}, std::uint16_t{8}}) // 8 refuses, unheard
+      co_await connecting_times_out(port);
+    co_await writing_times_out(s, 924s + 1ms); // it is what the server acknowledges
   });
 }
 
