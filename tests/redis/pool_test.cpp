@@ -225,6 +225,7 @@ TROUPE_TEST_CASE(many_tasks_share_few_connections, .virtual_time = false) {
         for (int i = 0; i < 300; ++i)
           n.start_soon([&]() -> task<> {
             auto db = co_await pool.borrow();
+            co_await checkpoint(); // or a server that is quick enough has them all served by one
             static_cast<void>(co_await db->command("incr", "count"));
           });
         co_return;

@@ -74,6 +74,12 @@ void add_new(std::vector<std::string>& leaks, const char* kind,
   }
 }
 
+/// The first thread of a program may bring one of the sanitizer's along.
+void start_first_thread() {
+  static const bool started = (std::thread([] {}).join(), true);
+  static_cast<void>(started);
+}
+
 /// A thread that was joined is listed until the kernel has cleared it away.
 void let_threads_go(const std::map<int, std::string>& before) {
   const auto patience = clock::now() + std::chrono::seconds(1);
@@ -116,7 +122,12 @@ struct leak_check::impl {
   std::vector<std::string> leaks;
 };
 
-leak_check::leak_check(bool on) : impl_(on ? std::make_unique<impl>() : nullptr) {}
+leak_check::leak_check(bool on) {
+  if (!on)
+    return;
+  start_first_thread();
+  impl_ = std::make_unique<impl>();
+}
 
 leak_check::~leak_check() = default;
 
