@@ -12,12 +12,14 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 using namespace troupe;
@@ -115,6 +117,36 @@ BOOST_AUTO_TEST_CASE(an_urgent_job_is_begun_before_those_that_wait) {
       BOOST_TEST(co_await pool.run(100, urgent) == 100);
     });
     BOOST_TEST((begun == std::vector{1, 2, 100, 3, 4, 5}));
+  });
+}
+
+BOOST_AUTO_TEST_CASE(an_urgent_job_is_begun_before_those_that_a_loop_has_set_aside) {
+  in_orders([]() -> task<> {
+    const auto start = current_time();
+    std::vector<duration> begun(22);
+    const auto work = [&](int& job) -> task<int> {
+      begun[static_cast<std::size_t>(job)] = current_time() - start;
+      co_await sleep_for(1s);
+      co_return job;
+    };
+    const worker_pool_options options = spread_over(3, 100);
+    co_await with_worker_pool(options, work, [&](int_pool& pool) -> task<> {
+      for (int i = 0; i < 20; ++i)
+        co_await pool.submit(i);
+      co_await sleep_for(1500ms);
+      const auto s = pool.statistics();
+      BOOST_TEST(s.busy == 3u);
+      BOOST_TEST(s.done == 3u);
+      BOOST_TEST(s.queued == 14u);
+      const job_options urgent{.priority = 1};
+      co_await pool.submit(20, urgent);
+      co_await pool.submit(21, urgent);
+    });
+    BOOST_TEST((begun[20] == 2s));
+    BOOST_TEST((begun[21] == 2s));
+    for (int second = 0; second <= 7; ++second)
+      BOOST_TEST(std::count(begun.begin(), begun.end(), duration(second * 1s))
+                 == (second == 7 ? 1 : 3));
   });
 }
 
@@ -255,6 +287,27 @@ BOOST_AUTO_TEST_CASE(results_come_from_all_loops) {
     });
   });
   BOOST_TEST(sum == 5050);
+}
+
+BOOST_AUTO_TEST_CASE(none_waits_behind_a_job_that_holds_its_loop) {
+  constexpr int count = 100;
+  for (int slow = 33; slow < count; slow += 6) { // before that, workers elsewhere may be missing
+    std::atomic<int> done{0};
+    run(run_options{.loops = 3}, [&]() -> task<> {
+      const auto work = [&](int& job) -> task<int> {
+        while (job == slow && done != count - 1) // others do all the rest
+          std::this_thread::yield();
+        ++done;
+        co_return job;
+      };
+      const worker_pool_options options = spread_over(6, count);
+      co_await with_worker_pool(options, work, [&](int_pool& pool) -> task<> {
+        for (int i = 0; i < count; ++i)
+          co_await pool.submit(i);
+      });
+    });
+    BOOST_TEST(done == count);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(threads_take_every_job_once) {

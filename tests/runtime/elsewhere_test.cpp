@@ -329,7 +329,7 @@ BOOST_AUTO_TEST_CASE(each_task_knows_its_loop_and_can_start_another_at_home) {
     co_return;
   };
   const auto away = [&](unsigned here, unsigned home, std::thread::id thread) -> task<> {
-    as_said += current_loop() == here;
+    as_said += current_loop() == here && loop_count() == 3;
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_on(home, home_is, thread);
       co_return;
@@ -345,6 +345,7 @@ BOOST_AUTO_TEST_CASE(each_task_knows_its_loop_and_can_start_another_at_home) {
   BOOST_TEST(as_said == 3);
   BOOST_TEST(at_home == 3);
   BOOST_CHECK_THROW(static_cast<void>(current_loop()), usage_error);
+  BOOST_CHECK_THROW(static_cast<void>(loop_count()), usage_error);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -226,6 +226,10 @@ template <class Body>
 /// of tasks.
 [[nodiscard]] unsigned current_loop();
 
+/// How many loops there are, of indices from 0 on. Not a checkpoint. Throws `usage_error` outside
+/// of tasks.
+[[nodiscard]] unsigned loop_count();
+
 /// Whether a nursery around the current task has been asked to stop.
 [[nodiscard]] bool is_stopping();
 

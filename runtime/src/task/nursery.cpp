@@ -154,6 +154,10 @@ void nursery::watchdog::expired() noexcept {
 
 unsigned current_loop() { return detail::require_current_task("current_loop").home().index(); }
 
+unsigned loop_count() {
+  return static_cast<unsigned>(detail::require_current_task("loop_count").home().owner().size());
+}
+
 bool is_stopping() { return detail::is_asked_to_stop(detail::require_current_task("is_stopping")); }
 
 namespace detail {

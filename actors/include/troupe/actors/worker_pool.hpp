@@ -36,7 +36,7 @@ public:
 
   /// Hands `job` over; waits while the queue is full. A failure goes to the dead letters. A
   /// checkpoint; cancelled, nothing was handed over.
-  [[nodiscard]] task<> submit(Job job, job_options options = {});
+  [[nodiscard]] auto submit(Job job, job_options options = {});
 
   /// As `submit`, if the queue is not full; `job` is moved from only then. Not a checkpoint.
   [[nodiscard]] bool try_submit(Job& job, job_options options = {});

@@ -1,61 +1,31 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/actors/detail/job_exchange.hpp>
+#include <troupe/actors/detail/pool_job.hpp>
 #include <troupe/actors/worker_pool_options.hpp>
 #include <troupe/cancel_scope.hpp>
 #include <troupe/channel.hpp>
 #include <troupe/error.hpp>
 #include <troupe/event.hpp>
 #include <troupe/exception_group.hpp>
-#include <troupe/outcome.hpp>
 #include <troupe/semaphore.hpp>
 #include <troupe/time.hpp>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
-#include <list>
+#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <utility>
 
 namespace troupe::pools {
 
-/// A job, from its being handed over to its end. It moves from one list to another as it goes on;
-/// its address stays.
-template <class Job, class Result>
-struct pool_job {
-  pool_job(Job&& j, int p, time_point d, semaphore::permit r, bool is_wanted)
-    : job(std::move(j)), priority(p), deadline(d), wanted(is_wanted), room(std::move(r)) {}
-
-  /// Nothing ends it before its time but its worker's end.
-  [[nodiscard]] bool is_plain() const noexcept { return !wanted && deadline == time_point::max(); }
-
-  Job job;
-  int priority;
-  time_point deadline;
-  time_point due = {}; // to be tried again
-  std::size_t attempts = 0;
-  std::size_t losses = 0; // of these, so many have cost their worker
-  std::optional<result_value<Result>> value;
-  std::exception_ptr error;
-  event done;                    // for the one who wants the result
-  bool wanted;                   // by somebody who waits
-  bool discarded = false;        // he has gone
-  cancel_scope* scope = nullptr; // while it is done
-  semaphore::permit room;        // in the queue
-  std::optional<backoff> delays;
-  std::optional<typename std::multimap<time_point, pool_job*>::iterator> expiry; // of its limit
-  pool_job* next_claimed = nullptr;
-  pool_job* next_ended = nullptr;
-  std::list<std::optional<pool_job>>* place = nullptr;
-  typename std::list<std::optional<pool_job>>::iterator self;
-};
-
 /// The jobs of a pool: queued, under way, to be tried again, and over but not fetched yet.
 ///
-/// It is of the pool's loop, but for `claim` and `ended`, by which workers on other loops help
-/// themselves: then what is queued and under way changes under a lock.
+/// It is of the pool's loop, home, but for the exchange, where workers on other loops help
+/// themselves.
 template <class Job, class Result>
 class job_store {
 public:
@@ -66,90 +36,92 @@ public:
     : options_(options), letters_(make_channel<failed_job<Job>>(options.dead_letters)) {}
   job_store(const job_store&) = delete;
   job_store& operator=(const job_store&) = delete;
+  ~job_store() {
+    if (exchange_)
+      pull_back();
+    for (auto& [priority, waiting_ones] : queued_)
+      drop(waiting_ones);
+    for (entries* all : {&running_, &delayed_, &over_})
+      drop(*all);
+  }
 
-  entry& add(Job&& job, int priority, time_point deadline, semaphore::permit room, bool wanted) {
+  /// There are to be workers on all loops.
+  void spread(unsigned loops, unsigned home) {
+    exchange_ = std::make_unique<job_exchange<entry>>(loops, home);
+  }
+
+  entry& add(Job&& job, int priority, time_point deadline, semaphore::permit&& room, bool wanted) {
     entries& queue = queue_of(priority);
-    if (spare_.empty())
-      spare_.emplace_back();
-    entry& e = spare_.front().emplace(std::move(job), priority, deadline, std::move(room), wanted);
-    if (options_.retry)
-      e.delays.emplace(*options_.retry);
-    if (!wanted && deadline != time_point::max())
-      e.expiry = expiries_.emplace(deadline, &e);
-    const auto lock = locked();
-    queue.splice(queue.end(), spare_, spare_.begin());
-    e.place = &queue;
-    e.self = std::prev(queue.end());
-    ++queued_count_;
-    return e;
+    void* const block = blocks_.take();
+    entry* e = nullptr;
+    try {
+      e = new (block) entry(std::move(job), priority, deadline, std::move(room), wanted);
+    } catch (...) {
+      blocks_.give(block);
+      throw;
+    }
+    if (!e->is_plain() || options_.retry)
+      equip(*e);
+    enqueue(queue, *e);
+    return *e;
   }
 
   /// Once more.
   void requeue(entry& e, bool in_front) noexcept {
-    const auto lock = locked();
-    move_to(queued_.find(e.priority)->second, e, in_front);
-    ++queued_count_;
+    take_out(e);
+    entries& queue = queued_.find(e.priority)->second;
+    if (!in_front)
+      return enqueue(queue, e);
+    if (!exchange_)
+      return put(queue, queue.begin(), e);
+    pull_back();
+    put(queue, queue.begin(), e);
+    expose();
   }
 
   /// The next one to do, if there is one.
   [[nodiscard]] entry* take() noexcept {
-    entry* e = nullptr;
-    {
-      const auto lock = locked();
-      e = next();
-      if (e)
-        begin(*e);
-    }
-    if (e)
-      e->room.release();
-    return e;
+    if (exchange_)
+      if (entry* const e = take_exposed())
+        return e;
+    return take_unexposed();
   }
-
-  /// The next one to do, if there is one and it is plain, for a worker on any loop. If there is
-  /// one, `tell` says whether home is to be told to `collect`: else somebody has been asked
-  /// already.
-  [[nodiscard]] entry* claim(bool& tell) noexcept {
-    const auto lock = locked();
+  [[nodiscard]] entry* take_unexposed() noexcept {
     entry* const e = next();
-    if (!e || !e->is_plain())
+    if (!e)
       return nullptr;
-    begin(*e);
-    ++e->attempts;
-    e->next_claimed = std::exchange(claimed_, e);
-    tell = !std::exchange(told_, true);
+    take_out(*e);
+    put(running_, running_.end(), *e);
+    e->room.release();
     return e;
   }
 
-  /// One that was claimed is over, on any loop: it has its value or its error.
-  void ended(entry& e) noexcept {
-    const auto lock = locked();
-    e.next_ended = nullptr;
-    *std::exchange(last_ended_, &e.next_ended) = &e;
+  /// Whether there are some for workers on other loops to take: then all that are plain and first.
+  [[nodiscard]] bool any_exposed() noexcept {
+    see_taken();
+    expose();
+    return exchange_->any();
   }
 
-  /// Nobody could be asked to collect.
-  void not_told() noexcept {
-    const auto lock = locked();
-    told_ = false;
-  }
+  /// For workers on other loops; null if there are none.
+  [[nodiscard]] job_exchange<entry>* exchange() const noexcept { return exchange_.get(); }
 
   /// What was claimed has left the queue; what has ended is seen to. Returns true if some of
   /// that is to be tried again, later.
   bool collect() {
-    entry* claimed = nullptr;
-    entry* over = nullptr;
-    {
-      const auto lock = locked();
-      claimed = std::exchange(claimed_, nullptr);
-      over = std::exchange(ended_, nullptr);
-      last_ended_ = &ended_;
-      told_ = false;
+    if (!exchange_)
+      return false;
+    entry* last = exchange_->look();
+    see_taken([](entry& e) { __builtin_prefetch(&e); }); // else they come one after the other
+    expose();
+    entry* over = nullptr; // in the order in which they came to it
+    while (last) {
+      entry* const before = std::exchange(last->next_over, over);
+      over = std::exchange(last, before);
     }
-    for (; claimed; claimed = claimed->next_claimed)
-      claimed->room.release();
     bool again = false;
     while (over) {
-      entry& e = *std::exchange(over, over->next_ended);
+      entry& e = *std::exchange(over, over->next_over);
       again = finish(e, std::exchange(e.error, nullptr)) || again;
     }
     return again;
@@ -158,9 +130,9 @@ public:
   /// Those that are to be tried again by now go back to the queue. Returns how many.
   std::size_t requeue_due() noexcept {
     std::size_t count = 0;
-    for (const time_point now = current_time(); !delayed_.empty() && delayed_.front()->due <= now;
-         ++count)
-      requeue(*delayed_.front(), false);
+    for (const time_point now = current_time();
+         !delayed_.empty() && delayed_.front().extras->due <= now; ++count)
+      requeue(delayed_.front(), false);
     return count;
   }
 
@@ -169,7 +141,7 @@ public:
     for (const time_point now = current_time();
          !expiries_.empty() && expiries_.begin()->first <= now;) {
       entry& e = *expiries_.begin()->second;
-      expiries_.erase(*std::exchange(e.expiry, std::nullopt));
+      expiries_.erase(*std::exchange(e.extras->expiry, std::nullopt));
       if (is_queued(e))
         static_cast<void>(finish(e, nullptr));
     }
@@ -177,27 +149,16 @@ public:
 
   /// When the next one is to be tried again, or its time is over.
   [[nodiscard]] time_point next_due() const noexcept {
-    const time_point again = delayed_.empty() ? time_point::max() : delayed_.front()->due;
+    const time_point again = delayed_.empty() ? time_point::max() : delayed_.front().extras->due;
     return expiries_.empty() ? again : std::min(again, expiries_.begin()->first);
   }
 
   void forget(entry& e) noexcept {
-    if (e.expiry)
-      expiries_.erase(*e.expiry);
-    const auto node = e.self;
-    entries gone;
-    {
-      const auto lock = locked();
-      if (is_queued(e))
-        --queued_count_;
-      gone.splice(gone.end(), *e.place, node);
-    }
-    node->reset(); // which may hand over another job
-    spare_.splice(spare_.begin(), gone);
-    if (spare_.size() > most_spare)
-      spare_.pop_back();
-    if (drained_ && nothing_to_do())
-      std::exchange(drained_, nullptr)->set();
+    if (e.extras && e.extras->expiry)
+      expiries_.erase(*e.extras->expiry);
+    take_out(e);
+    destroy(e);
+    tell_if_drained();
   }
 
   /// Nobody waits for it any more.
@@ -206,39 +167,27 @@ public:
       return forget(e);
     e.wanted = false;
     e.discarded = true;
-    if (e.scope)
-      e.scope->cancel("nobody waits for the job any more");
+    if (e.extras->scope)
+      e.extras->scope->cancel("nobody waits for the job any more");
   }
 
   /// Has its value or its error.
   void settle(entry& e) {
     if (!e.wanted)
       return forget(e);
-    {
-      const auto lock = locked();
-      move_to(over_, e);
-    }
-    e.done.set();
-    if (drained_ && nothing_to_do())
-      std::exchange(drained_, nullptr)->set();
+    take_out(e);
+    put(over_, over_.end(), e);
+    e.extras->done.set();
+    tell_if_drained();
   }
 
   /// An attempt has left its value, or has failed. Returns true if there is to be another one,
   /// later.
-  bool finish(entry& e, std::exception_ptr error) {
-    if (e.value) {
-      ++counted_.done;
-      settle(e);
-    } else if (e.discarded) {
-      forget(e);
-    } else if (!error) {
-      fail(e, std::make_exception_ptr(timeout_error("troupe: a job of '" + options_.name
-                                                    + "' was not done in its time")));
-    } else if (try_again(e, error)) {
-      return true;
-    } else {
-      fail(e, std::move(error));
-    }
+  bool finish(entry& e, const std::exception_ptr& error) {
+    if (!e.value)
+      return has_failed(e, error);
+    ++counted_.done;
+    settle(e);
     return false;
   }
 
@@ -253,8 +202,8 @@ public:
   }
 
   [[nodiscard]] bool nothing_to_do() const noexcept {
-    const auto lock = locked();
-    return queued_count_ == 0 && running_.empty() && delayed_.empty();
+    return running_.empty() && delayed_.empty() && !next()
+           && (!exchange_ || seen_ == exchange_->at_home().added());
   }
 
   task<> drain() {
@@ -275,73 +224,192 @@ public:
   /// What concerns jobs.
   [[nodiscard]] worker_pool_statistics statistics() const noexcept {
     worker_pool_statistics s = counted_;
-    const auto lock = locked();
     s.busy = running_.size();
-    s.queued = queued_count_;
+    if (exchange_) {
+      const std::size_t taken = s.busy + (exchange_->at_home().taken() - seen_);
+      s.busy = taken - std::min(taken, exchange_->set_aside());
+    }
+    s.queued = queued();
     s.delayed = delayed_.size();
     return s;
   }
   [[nodiscard]] std::size_t queued() const noexcept {
-    const auto lock = locked();
-    return queued_count_;
+    std::size_t n = exchange_ ? exchange_->at_home().size() + exchange_->set_aside() : 0;
+    for (const auto& [priority, waiting_ones] : queued_)
+      n += waiting_ones.size();
+    return n;
   }
 
 private:
-  using entries = std::list<std::optional<entry>>;
-  static constexpr std::size_t most_spare = 1024;
+  using entries = typename entry::list;
 
-  [[nodiscard]] std::unique_lock<std::mutex> locked() const noexcept {
-    return options_.spread ? std::unique_lock(mutex_) : std::unique_lock<std::mutex>();
+  void equip(entry& e) {
+    try {
+      e.extras = std::make_unique<job_extras<entry>>();
+      if (options_.retry)
+        e.extras->delays.emplace(*options_.retry);
+      if (!e.wanted && e.deadline != time_point::max())
+        e.extras->expiry = expiries_.emplace(e.deadline, &e);
+    } catch (...) {
+      destroy(e);
+      throw;
+    }
   }
 
-  /// Workers elsewhere read what queues there are, and add none.
+  /// Which may hand over another job.
+  void destroy(entry& e) noexcept {
+    e.~entry();
+    blocks_.give(&e);
+  }
+
+  void drop(entries& all) noexcept {
+    while (!all.empty()) {
+      entry& e = all.front();
+      take_out(e);
+      destroy(e);
+    }
+  }
+
+  void put(entries& where, typename entries::iterator before, entry& e) noexcept {
+    where.insert(before, e);
+    e.place = &where;
+  }
+  void take_out(entry& e) noexcept { e.place->erase(e.place->iterator_to(e)); }
+
+  /// Most have the priority of the one before.
   [[nodiscard]] entries& queue_of(int priority) {
-    if (const auto there = queued_.find(priority); there != queued_.end())
-      return there->second;
-    const auto lock = locked();
-    return queued_[priority];
-  }
-
-  // -- under the lock
-
-  [[nodiscard]] entry* next() noexcept {
-    if (queued_count_ != 0)
-      for (auto& [priority, waiting_ones] : queued_)
-        if (!waiting_ones.empty())
-          return &*waiting_ones.front();
-    return nullptr;
-  }
-
-  void begin(entry& e) noexcept {
-    --queued_count_;
-    move_to(running_, e);
-  }
-
-  void move_to(entries& to, entry& e, bool in_front = false) noexcept {
-    to.splice(in_front ? to.begin() : to.end(), *e.place, e.self);
-    e.place = &to;
+    if (!last_queue_ || last_queue_->first != priority)
+      last_queue_ = &*queued_.try_emplace(priority).first;
+    if (exchange_ && queued_.size() > 1 && !exchange_->sets_none_aside()) {
+      exchange_->set_none_aside(); // or others would begin what is less urgent
+      pull_back();
+    }
+    return last_queue_->second;
   }
 
   [[nodiscard]] bool is_queued(const entry& e) const noexcept {
     return e.place != &running_ && e.place != &delayed_ && e.place != &over_;
   }
 
+  /// Of those that are not exposed.
+  [[nodiscard]] entry* next() const noexcept {
+    for (const auto& [priority, waiting_ones] : queued_)
+      if (!waiting_ones.empty())
+        return const_cast<entry*>(&waiting_ones.front());
+    return nullptr;
+  }
+
+  void tell_if_drained() noexcept {
+    if (drained_ && nothing_to_do())
+      std::exchange(drained_, nullptr)->set();
+  }
+
+  // -- what is exposed to other loops: the first ones that are queued, as far as they are plain
+
+  void enqueue(entries& queue, entry& e) noexcept {
+    if (exchange_ && !next() && e.priority <= lowest_exposed_ && may_be_exposed(e))
+      return expose(e);
+    if (exchange_ && e.priority > lowest_exposed_)
+      pull_back();
+    put(queue, queue.end(), e);
+    if (exchange_)
+      expose();
+  }
+
+  [[nodiscard]] bool may_be_exposed(const entry& e) const noexcept {
+    const auto& ring = exchange_->at_home();
+    return e.is_plain() && ring.added() - seen_ != ring.capacity;
+  }
+
+  void expose(entry& e) noexcept {
+    lowest_exposed_ = e.priority;
+    exchange_->at_home().add(e);
+  }
+
+  void expose() noexcept {
+    for (entry* e = next(); e && may_be_exposed(*e); e = next()) {
+      take_out(*e);
+      expose(*e);
+    }
+  }
+
+  [[nodiscard]] entry* take_exposed() noexcept {
+    entry* e = exchange_->at_home().take();
+    if (!e)
+      e = exchange_->take_set_aside();
+    if (e) {
+      see_taken();
+      expose();
+    }
+    return e;
+  }
+
+  /// Nothing is exposed after this, as if it never had been.
+  void pull_back() noexcept {
+    entries exposed, set_aside; // these were the first
+    const auto take_back = [this](entry& e, entries& to) {
+      see_taken();
+      take_out(e);
+      put(to, to.end(), e);
+    };
+    while (entry* const e = exchange_->at_home().take())
+      take_back(*e, exposed);
+    while (entry* const e = exchange_->take_set_aside())
+      take_back(*e, set_aside);
+    for (entries* from : {&exposed, &set_aside})
+      while (!from->empty()) {
+        entry& e = from->back();
+        take_out(e);
+        entries& queue = queued_.find(e.priority)->second;
+        put(queue, queue.begin(), e);
+      }
+  }
+
+  /// What was taken has left the queue.
+  void see_taken() noexcept {
+    see_taken([](entry&) {});
+  }
+  template <class F>
+  void see_taken(F f) noexcept {
+    const auto& ring = exchange_->at_home();
+    for (const std::uint64_t end = ring.taken(); seen_ != end; ++seen_) {
+      entry& e = *ring.at(seen_);
+      f(e);
+      put(running_, running_.end(), e);
+      e.room.release();
+    }
+  }
+
+  bool has_failed(entry& e, const std::exception_ptr& error) {
+    if (e.discarded) {
+      forget(e);
+    } else if (!error) {
+      fail(e, std::make_exception_ptr(timeout_error("troupe: a job of '" + options_.name
+                                                    + "' was not done in its time")));
+    } else if (try_again(e, error)) {
+      return true;
+    } else {
+      fail(e, error);
+    }
+    return false;
+  }
+
   [[nodiscard]] bool try_again(entry& e, const std::exception_ptr& error) {
     if (!options_.retry || !options_.retry->retries(error))
       return false;
-    const auto delay = e.delays->next();
+    const auto delay = e.extras->delays->next();
     const time_point now = current_time();
     if (!delay || *delay >= e.deadline - now)
       return false;
     ++counted_.retried;
     if (options_.retry->on_retry)
       options_.retry->on_retry(error, *delay);
-    e.due = now + *delay;
-    const auto later = std::find_if(delayed_.begin(), delayed_.end(),
-                                    [&e](const auto& other) { return other->due > e.due; });
-    const auto lock = locked();
-    delayed_.splice(later, *e.place, e.self);
-    e.place = &delayed_;
+    e.extras->due = now + *delay;
+    const auto later = std::find_if(delayed_.begin(), delayed_.end(), [&e](const entry& other) {
+      return other.extras->due > e.extras->due;
+    });
+    take_out(e);
+    put(delayed_, later, e);
     return true;
   }
 
@@ -363,18 +431,16 @@ private:
   }
 
   const worker_pool_options& options_;
-  mutable std::mutex mutex_;
+  spare_blocks<entry> blocks_;
   std::map<int, entries, std::greater<>> queued_;
+  std::pair<const int, entries>* last_queue_ = nullptr;
   entries running_, delayed_, over_;
   std::multimap<time_point, entry*> expiries_; // of those that nobody waits for
-  entries spare_;                              // without a job, for the next ones
   channel_ends<failed_job<Job>> letters_;
   std::shared_ptr<event> drained_;
-  entry* claimed_ = nullptr; // since the last `collect`
-  entry* ended_ = nullptr;   // likewise, first to last
-  entry** last_ended_ = &ended_;
-  bool told_ = false; // somebody is going to collect
-  std::size_t queued_count_ = 0;
+  std::unique_ptr<job_exchange<entry>> exchange_; // null if there are workers on this loop alone
+  std::uint64_t seen_ = 0;                        // of what was exposed, so many were taken
+  int lowest_exposed_ = 0;
   bool letters_wanted_ = false;
   worker_pool_statistics counted_{};
 };

@@ -33,6 +33,8 @@ public:
     co_await with_nursery(named_as, [&](nursery& n) -> task<> {
       nursery_ = &n;
       home_ = current_loop();
+      if (options_.spread)
+        jobs_.spread(loop_count(), home_);
       const closing at_the_end(*this);
       n.start_service(named(options_.name + " keeper", [this]() { return keep_workers(); }));
       while (workers_.size() < options_.workers)
@@ -47,7 +49,7 @@ public:
     auto room = co_await room_.acquire();
     entry& e = add(std::move(job), options.priority, deadline, std::move(room), true);
     const waiting mark(*this, e);
-    co_await e.done.wait();
+    co_await e.extras->done.wait();
     if (e.error)
       std::rethrow_exception(e.error);
     if constexpr (!std::is_void_v<Result>)
@@ -60,10 +62,10 @@ public:
       "a job of '" + options_.name + "'");
   }
 
-  task<> submit(Job job, job_options options) {
-    const time_point deadline = end_of(options.limit);
-    auto room = co_await room_.acquire();
-    add(std::move(job), options.priority, deadline, std::move(room), false);
+  [[nodiscard]] auto room() noexcept { return room_.acquire(); }
+
+  void submit(Job&& job, int priority, time_point deadline, semaphore::permit&& room) {
+    add(std::move(job), priority, deadline, std::move(room), false);
   }
 
   bool try_submit(Job& job, job_options options) {
@@ -84,11 +86,27 @@ public:
   }
   [[nodiscard]] const worker_pool_options& options() const noexcept { return options_; }
 
+  /// Most have none, and do without a look at the clock.
+  static time_point end_of(duration limit) noexcept {
+    return limit == duration::max() ? time_point::max() : deadline_after(current_time(), limit);
+  }
+
 private:
+  /// Jobs that wait for nothing, and then it is the turn of the other tasks of the loop.
+  static constexpr unsigned at_once = 32;
+
+  /// To carry a job to another loop and back costs about as much. Where they take less, another
+  /// loop does without them for a while: home may be busy with a longer one then.
+  static constexpr duration worth_carrying = std::chrono::nanoseconds(500);
+  static constexpr duration patience = std::chrono::microseconds(200);
+
   struct worker {
-    unsigned loop = 0;
+    explicit worker(unsigned l) noexcept : loop(l) {}
+
+    unsigned loop;
     entry* job = nullptr;
-    bool leaves = false; // by itself
+    bool leaves = false;  // by itself
+    bool arrived = false; // on its loop, if that is another one
     std::optional<event> wake;
     std::list<worker*> place{1, this}; // its node, when it is not in `idle_`
     typename std::list<worker*>::iterator position = place.begin();
@@ -134,12 +152,7 @@ private:
     pool_core& pool_;
   };
 
-  /// Most have none, and do without a look at the clock.
-  static time_point end_of(duration limit) noexcept {
-    return limit == duration::max() ? time_point::max() : deadline_after(current_time(), limit);
-  }
-
-  entry& add(Job&& job, int priority, time_point deadline, semaphore::permit room, bool wanted) {
+  entry& add(Job&& job, int priority, time_point deadline, semaphore::permit&& room, bool wanted) {
     entry& e = jobs_.add(std::move(job), priority, deadline, std::move(room), wanted);
     need_worker();
     if (!wanted && deadline != time_point::max() && jobs_.next_due() == deadline)
@@ -164,9 +177,8 @@ private:
   }
 
   void start_worker() {
-    workers_.emplace_back();
+    workers_.emplace_back(options_.spread ? next_loop_++ % loop_count() : home_);
     const worker_ref w = std::prev(workers_.end());
-    w->loop = options_.spread ? next_loop_++ : 0;
     try {
       nursery_->start_service(named(options_.name + " worker", [this, w]() { return work(w); }));
     } catch (...) {
@@ -201,22 +213,9 @@ private:
     const life mark(*this, w);
     --fresh_;
     for (;;) {
-      for (entry* e = jobs_.take(); e; e = jobs_.take()) {
-        if (e->is_plain() && !options_.spread) { // most of all
-          begin(*w, *e);
-          std::exception_ptr error;
-          try {
-            co_await call_here(function_, *e);
-          } catch (...) {
-            error = std::current_exception();
-          }
-          end(*w, *e, std::move(error));
-          continue;
-        }
-        const bool goes_on = co_await perform(*w, *e);
-        if (!goes_on)
-          co_return;
-      }
+      const bool goes_on = co_await do_jobs(*w);
+      if (!goes_on)
+        co_return;
       const bool extra = workers_.size() > options_.workers;
       w->wake.emplace();
       idle_.splice(idle_.begin(), w->place);
@@ -235,9 +234,45 @@ private:
     }
   }
 
-  /// Gives false if the worker is lost, and leaves its job with it.
-  task<bool> perform(worker& w, entry& e) {
-    return e.is_plain() ? carry(w, e) : perform_limited(w, e);
+  /// As long as there are some. Gives false if the worker is lost, and leaves its job with it.
+  task<bool> do_jobs(worker& w) { return w.loop == home_ ? do_jobs_here(w) : do_jobs_there(w); }
+
+  task<bool> do_jobs_here(worker& w) {
+    unsigned done = 0; // perhaps without a checkpoint
+    while (entry* const e = jobs_.take()) {
+      if (!e->is_plain()) {
+        const bool goes_on = co_await perform_limited(w, *e);
+        if (!goes_on)
+          co_return false;
+        continue;
+      }
+      begin(w, *e);
+      std::exception_ptr error;
+      try {
+        co_await attempt(function_, *e);
+      } catch (...) {
+        error = std::current_exception();
+      }
+      end(w, *e, error);
+      if (++done % at_once == 0)
+        co_await checkpoint();
+    }
+    co_return true;
+  }
+
+  task<bool> do_jobs_there(worker& w) {
+    bool goes_on = true;
+    while (goes_on) {
+      if (jobs_.any_exposed()) {
+        goes_on = co_await visit(w);
+        continue;
+      }
+      entry* const e = jobs_.take_unexposed();
+      if (!e)
+        break;
+      goes_on = co_await perform_limited(w, *e);
+    }
+    co_return goes_on;
   }
 
   /// One that may be cancelled, or has a deadline.
@@ -252,7 +287,7 @@ private:
     std::exception_ptr error;
     try {
       co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
-        e.scope = &s;
+        e.extras->scope = &s;
         if (limited)
           s.deadline(e.deadline);
         co_await call(w, e);
@@ -263,7 +298,7 @@ private:
     }
     if (returned && !e.value)
       co_return false; // its task on another loop was cancelled there
-    end(w, e, std::move(error));
+    end(w, e, error);
     co_return true;
   }
 
@@ -272,15 +307,27 @@ private:
     ++e.attempts;
   }
 
-  void end(worker& w, entry& e, std::exception_ptr error) {
-    e.scope = nullptr;
+  void end(worker& w, entry& e, const std::exception_ptr& error) noexcept {
+    if (e.extras)
+      e.extras->scope = nullptr;
     w.job = nullptr;
-    if (jobs_.finish(e, std::move(error)))
-      wake_keeper();
+    try {
+      if (jobs_.finish(e, error))
+        wake_keeper();
+    } catch (...) {
+      fail();
+    }
+  }
+
+  /// With what the policy throws, or for want of memory: once, by the keeper.
+  void fail() noexcept {
+    if (!failure_)
+      failure_ = std::current_exception();
+    wake_keeper();
   }
 
   task<> call(worker& w, entry& e) {
-    return options_.spread ? call_on(w.loop, e) : call_here(function_, e);
+    return w.loop == home_ ? call_here(function_, e) : call_on(w.loop, e);
   }
 
   task<> call_on(unsigned loop, entry& e) {
@@ -290,43 +337,63 @@ private:
     });
   }
 
-  /// Does one that is plain on the worker's loop, and then those that are queued, as long as they
-  /// are plain.
-  task<bool> carry(worker& w, entry& first) {
-    begin(w, first);
+  /// To the worker's loop, where it takes what is exposed, as long as there is some.
+  task<bool> visit(worker& w) {
     std::exception_ptr error;
+    w.arrived = false;
     try {
       co_await with_nursery([&](nursery& n) -> task<> {
-        n.start_on(w.loop, named("jobs", &do_jobs_there), std::ref(*this), std::ref(w));
+        n.start_on(w.loop, named("jobs", &do_exposed), std::ref(*this), std::ref(w));
         co_return;
       });
     } catch (...) {
       error = std::current_exception();
     }
     see_to_ended();
-    if (error && w.job) // there was no memory to begin
-      end(w, *w.job, std::move(error));
-    else if (error)
+    if (error && w.arrived)
       std::rethrow_exception(error);
+    if (error) // there was no memory to go there
+      if (entry* const e = jobs_.take()) {
+        begin(w, *e);
+        end(w, *e, error);
+      }
     co_return !w.job;
   }
 
-  static task<> do_jobs_there(pool_core& pool, worker& w) {
+  static task<> do_exposed(pool_core& pool, worker& w) {
     co_await with_nursery([&](nursery& n) -> task<> {
-      while (w.job) {
+      w.arrived = true;
+      auto& exchange = *pool.jobs_.exchange();
+      time_point since = current_time();
+      unsigned done = 0; // since then
+      for (;;) {
+        w.job = exchange.take_mine(w.loop);
+        if (!w.job) {
+          const duration taken = current_time() - since;
+          if (taken < done * worth_carrying && taken != duration(0) && exchange.any())
+            co_await sleep_for(patience); // home is as quick alone
+          else
+            co_await checkpoint();
+          bool news = false;
+          w.job = exchange.take_elsewhere(w.loop, news);
+          if (news)
+            pool.tell(n);
+          since = current_time();
+          done = 0;
+        }
+        if (!w.job)
+          break;
         entry& e = *w.job;
+        ++e.attempts;
         try {
-          co_await call_here(pool.function_, e);
+          co_await attempt(pool.function_, e);
         } catch (...) {
           e.error = std::current_exception();
         }
         w.job = nullptr;
-        pool.jobs_.ended(e);
-        co_await checkpoint(); // other tasks are on that loop, too
-        bool tell = false;
-        w.job = pool.jobs_.claim(tell);
-        if (w.job && tell)
+        if (exchange.over(e))
           pool.tell(n);
+        ++done;
       }
     });
   }
@@ -336,7 +403,7 @@ private:
     try {
       there.start_on(home_, named("news of jobs", &hear), std::ref(*this));
     } catch (const std::bad_alloc&) {
-      jobs_.not_told(); // but later
+      jobs_.exchange()->not_told(); // but later
     }
   }
   static task<> hear(pool_core& pool) {
@@ -348,19 +415,14 @@ private:
     try {
       if (jobs_.collect())
         wake_keeper();
+      for (std::size_t n = jobs_.queued(); n != 0 && !idle_.empty(); --n)
+        need_worker();
     } catch (...) {
-      failure_ = std::current_exception();
-      wake_keeper();
+      fail();
     }
   }
 
-  static task<> call_here(const function& fn, entry& e) {
-    if constexpr (std::is_void_v<Result>) {
-      co_await fn(e.job);
-      e.value.emplace();
-    } else
-      e.value.emplace(co_await fn(e.job));
-  }
+  static task<> call_here(const function& fn, entry& e) { co_await attempt(fn, e); }
 
   void again(entry& e) noexcept {
     jobs_.requeue(e, true);
@@ -377,7 +439,8 @@ private:
     if (lost)
       ++lost_;
     if (job) {
-      job->scope = nullptr;
+      if (job->extras)
+        job->extras->scope = nullptr;
       if (job->discarded || closing_)
         jobs_.forget(*job);
       else if (options_.lost == delivery::at_least_once && job->losses++ < options_.max_losses)

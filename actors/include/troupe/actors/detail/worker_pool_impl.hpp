@@ -17,6 +17,31 @@ struct job_function<std::function<task<R>(J&)>> {
   using result = R;
 };
 
+/// Waits for room in the queue, and puts the job there.
+template <class Job, class Result>
+class [[nodiscard]] submit_op {
+public:
+  using troupe_awaitable = void;
+
+  submit_op(pool_core<Job, Result>& pool, Job&& job, const job_options& options)
+    : pool_(pool), job_(std::move(job)), priority_(options.priority),
+      deadline_(pool.end_of(options.limit)), room_(pool.room()) {}
+
+  [[nodiscard]] bool await_ready() const noexcept { return room_.await_ready(); }
+  template <class Promise>
+  auto await_suspend(std::coroutine_handle<Promise> h) {
+    return room_.await_suspend(h);
+  }
+  void await_resume() { pool_.submit(std::move(job_), priority_, deadline_, room_.await_resume()); }
+
+private:
+  pool_core<Job, Result>& pool_;
+  Job job_;
+  int priority_;
+  time_point deadline_;
+  decltype(std::declval<semaphore&>().acquire()) room_;
+};
+
 template <class Job, class Result, class Body>
 task<body_value<Body, worker_pool<Job, Result>>>
 run_pool(worker_pool_options options, std::function<task<Result>(Job&)> fn, Body body) {
@@ -37,8 +62,8 @@ task<Result> worker_pool<Job, Result>::run(Job job, job_options options) {
 }
 
 template <class Job, class Result>
-task<> worker_pool<Job, Result>::submit(Job job, job_options options) {
-  return core_.submit(std::move(job), options);
+auto worker_pool<Job, Result>::submit(Job job, job_options options) {
+  return pools::submit_op<Job, Result>(core_, std::move(job), options);
 }
 
 template <class Job, class Result>
