@@ -189,7 +189,8 @@ BOOST_AUTO_TEST_CASE(missed_restart) {
 }
 
 BOOST_AUTO_TEST_CASE(deadlock_between_two_mailboxes) {
-  is_found({"deadlock between two mailboxes", supervision_faults_demo::hour, "deadlock"});
+  is_found({"deadlock between two mailboxes", supervision_faults_demo::hour,
+            "Each of these waits for the next, and the last for the first"});
 }
 
 BOOST_AUTO_TEST_SUITE_END()
