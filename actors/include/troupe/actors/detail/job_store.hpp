@@ -91,7 +91,12 @@ public:
     if (!e)
       return nullptr;
     take_out(*e);
-    put(running_, running_.end(), *e);
+    if (!e->is_plain())
+      put(running_, running_.end(), *e);
+    else {
+      e->place = nullptr;
+      ++running_here_;
+    }
     e->room.release();
     return e;
   }
@@ -202,7 +207,7 @@ public:
   }
 
   [[nodiscard]] bool nothing_to_do() const noexcept {
-    return running_.empty() && delayed_.empty() && !next()
+    return running_here_ == 0 && running_.empty() && delayed_.empty() && !next()
            && (!exchange_ || seen_ == exchange_->at_home().added());
   }
 
@@ -224,7 +229,7 @@ public:
   /// What concerns jobs.
   [[nodiscard]] worker_pool_statistics statistics() const noexcept {
     worker_pool_statistics s = counted_;
-    s.busy = running_.size();
+    s.busy = running_here_ + running_.size();
     if (exchange_) {
       const std::size_t taken = s.busy + (exchange_->at_home().taken() - seen_);
       s.busy = taken - std::min(taken, exchange_->set_aside());
@@ -274,7 +279,12 @@ private:
     where.insert(before, e);
     e.place = &where;
   }
-  void take_out(entry& e) noexcept { e.place->erase(e.place->iterator_to(e)); }
+  void take_out(entry& e) noexcept {
+    if (e.place)
+      e.place->erase(e.place->iterator_to(e));
+    else
+      --running_here_;
+  }
 
   /// Most have the priority of the one before.
   [[nodiscard]] entries& queue_of(int priority) {
@@ -307,13 +317,17 @@ private:
   // -- what is exposed to other loops: the first ones that are queued, as far as they are plain
 
   void enqueue(entries& queue, entry& e) noexcept {
-    if (exchange_ && !next() && e.priority <= lowest_exposed_ && may_be_exposed(e))
-      return expose(e);
-    if (exchange_ && e.priority > lowest_exposed_)
-      pull_back();
-    put(queue, queue.end(), e);
     if (exchange_)
-      expose();
+      return enqueue_for_all(queue, e);
+    put(queue, queue.end(), e);
+  }
+  void enqueue_for_all(entries& queue, entry& e) noexcept {
+    if (e.priority > lowest_exposed_)
+      pull_back();
+    else if (!next() && may_be_exposed(e))
+      return expose(e);
+    put(queue, queue.end(), e);
+    expose();
   }
 
   [[nodiscard]] bool may_be_exposed(const entry& e) const noexcept {
@@ -435,6 +449,7 @@ private:
   std::map<int, entries, std::greater<>> queued_;
   std::pair<const int, entries>* last_queue_ = nullptr;
   entries running_, delayed_, over_;
+  std::size_t running_here_ = 0; // plain ones, which are in no list: nobody asks for them
   std::multimap<time_point, entry*> expiries_; // of those that nobody waits for
   channel_ends<failed_job<Job>> letters_;
   std::shared_ptr<event> drained_;
