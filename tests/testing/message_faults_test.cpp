@@ -3,7 +3,9 @@
 
 #include <troupe/actor.hpp>
 #include <troupe/testing/explore.hpp>
+#include <troupe/testing/live_faults.hpp>
 #include <troupe/testing/simulation.hpp>
+#include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -14,6 +16,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace troupe;
@@ -88,14 +91,26 @@ numbers of(const std::vector<arrival>& seen) {
   return all;
 }
 
+/// Runs `program` under simulation and in a real run, with `f` in force in both.
+template <class F, class Check>
+void in_both(const fault& f, F program, Check check) {
+  const auto r = simulate(1, program, with(f));
+  BOOST_TEST(r.why() == "");
+  if (r.result)
+    check(*r.result);
+  live_faults live;
+  live.add("plan", {f});
+  live.on("plan");
+  check(run_virtually(program));
+  BOOST_TEST(live.unmatched("plan") == "");
+}
+
 /// Both kinds of receivers see the same.
 void check_both(const fault& f, const numbers& expected) {
-  for (const auto& program : {to_a_task, to_an_actor}) {
-    const auto r = simulate(1, program, with(f));
-    BOOST_TEST(r.why() == "");
-    if (r.result)
-      BOOST_TEST(of(*r.result) == expected, boost::test_tools::per_element());
-  }
+  for (const auto& program : {to_a_task, to_an_actor})
+    in_both(f, program, [&](const std::vector<arrival>& seen) {
+      BOOST_TEST(of(seen) == expected, boost::test_tools::per_element());
+    });
 }
 
 } // namespace
@@ -139,8 +154,8 @@ BOOST_AUTO_TEST_CASE(messages_by_chance_follow_from_the_seed) {
 }
 
 BOOST_AUTO_TEST_CASE(task_that_is_an_actor_ends_with_the_reason) {
-  std::string reason;
-  const auto program = [&]() -> task<> {
+  const auto program = []() -> task<std::string> {
+    std::string reason;
     caf::actor watch; // has to live until it has heard
     co_await with_nursery([&](nursery& n) -> task<> {
       const auto wait = [](mailbox& in) -> task<> { co_await in.serve([](int) {}); };
@@ -158,11 +173,12 @@ BOOST_AUTO_TEST_CASE(task_that_is_an_actor_ends_with_the_reason) {
       send(to, 2);
     });
     co_await sleep_for(1s);
+    co_return reason;
   };
-  const auto r =
-    simulate(1, program, with(exits("worker", when::at(2), caf::exit_reason::out_of_workers)));
-  BOOST_TEST(r.why() == "");
-  BOOST_TEST(reason == caf::to_string(caf::make_error(caf::exit_reason::out_of_workers)));
+  in_both(exits("worker", when::at(2), caf::exit_reason::out_of_workers), program,
+          [](const std::string& reason) {
+            BOOST_TEST(reason == caf::to_string(caf::make_error(caf::exit_reason::out_of_workers)));
+          });
 }
 
 BOOST_AUTO_TEST_CASE(ordinary_actor_ends_with_the_reason_though_it_traps_exits) {
@@ -190,11 +206,12 @@ BOOST_AUTO_TEST_CASE(ordinary_actor_ends_with_the_reason_though_it_traps_exits) 
     }
     co_return seen;
   };
-  const auto r =
-    simulate(1, program, with(exits("collector", when::at(3), caf::exit_reason::unknown)));
-  BOOST_TEST(r.why() == "");
-  BOOST_TEST(r.result.value() == (numbers{1, 2}), boost::test_tools::per_element());
-  BOOST_TEST(reason == caf::to_string(caf::make_error(caf::exit_reason::unknown)));
+  in_both(exits("collector", when::at(3), caf::exit_reason::unknown), program,
+          [&](const numbers& seen) {
+            BOOST_TEST(seen == (numbers{1, 2}), boost::test_tools::per_element());
+            BOOST_TEST(std::exchange(reason, "")
+                       == caf::to_string(caf::make_error(caf::exit_reason::unknown)));
+          });
 }
 
 BOOST_AUTO_TEST_CASE(lost_request_has_no_answer) {
@@ -214,11 +231,12 @@ BOOST_AUTO_TEST_CASE(lost_request_has_no_answer) {
     });
     co_return what;
   };
-  BOOST_TEST(simulate(1, program, with(drops("server", when::at(1)))).value() == "timed out");
-  const auto lost_answer = drops("*", when::at(1), traffic::answers);
-  const auto r = simulate(1, program, with(lost_answer));
-  BOOST_TEST(r.result.value_or(r.why()) == "timed out");
-  BOOST_TEST(simulate(1, program, with(duplicates("server", when::at(1)))).value() == "answered");
+  const auto gives = [&](const fault& f, const std::string& expected) {
+    in_both(f, program, [&](const std::string& what) { BOOST_TEST(what == expected); });
+  };
+  gives(drops("server", when::at(1)), "timed out");
+  gives(drops("*", when::at(1), traffic::answers), "timed out");
+  gives(duplicates("server", when::at(1)), "answered");
 }
 
 BOOST_AUTO_TEST_CASE(message_that_waits_for_room_can_be_lost) {

@@ -35,10 +35,7 @@ class envelope final : public caf::mailbox_element {
 public:
   explicit envelope(held_ptr h)
     : mailbox_element(caf::strong_actor_ptr(h->letter->sender), h->letter->mid, {}),
-      held_(std::move(h)) {
-    fault_hooks_there.fetch_add(1, std::memory_order_relaxed);
-  }
-  ~envelope() override { fault_hooks_there.fetch_sub(1, std::memory_order_relaxed); }
+      held_(std::move(h)) {}
 
   [[nodiscard]] caf::mailbox_element_ptr open() noexcept { return std::move(held_->letter); }
 
@@ -58,6 +55,7 @@ private:
   }
 
   held_ptr held_;
+  fault_under_way under_way_;
   caf::mailbox_element_vals<caf::unit_t> nothing_{nullptr, caf::make_message_id(), {}, caf::unit};
 };
 

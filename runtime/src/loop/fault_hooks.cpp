@@ -44,6 +44,11 @@ void remove_fault_hooks(fault_hooks& h) noexcept {
     fault_hooks_there.fetch_sub(1, std::memory_order_relaxed);
 }
 
+std::uint64_t new_stream_number() noexcept {
+  static constinit std::atomic<std::uint64_t> last{0};
+  return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 void tell_task_begins(task_block& t) noexcept {
   for_each([&](fault_hooks& h) { h.task_begins(t); });
 }

@@ -4,6 +4,7 @@
 #include "system_calls.hpp"
 
 #include <troupe/descriptor_stream.hpp>
+#include <troupe/detail/fault_hooks.hpp>
 #include <troupe/error.hpp>
 #include <troupe/net_error.hpp>
 
@@ -37,17 +38,26 @@ private:
   [[nodiscard]] bool must_wait() const noexcept override { return socket_.drained(); }
 
   bool attempt() noexcept override {
+    return faults_in_force() ? attempt_by_plan() : attempt(into_.size());
+  }
+
+  [[gnu::noinline]] bool attempt_by_plan() noexcept {
+    std::size_t room = into_.size();
+    return socket_.may_read(into_, room) ? attempt(room) : failed(errno);
+  }
+
+  [[gnu::always_inline]] bool attempt(std::size_t room) noexcept {
     ssize_t n;
     do
       n = socket_.kind() == descriptor_kind::pipe
-            ? socket_.may_proceed(POLLIN) ? ::read(socket_.fd(), into_.data(), into_.size()) : -1
-            : sys::receive(socket_.fd(), into_.data(), into_.size());
+            ? socket_.may_proceed(POLLIN) ? ::read(socket_.fd(), into_.data(), room) : -1
+            : sys::receive(socket_.fd(), into_.data(), room);
     while (n < 0 && errno == EINTR);
     if (n < 0) // a terminal whose other side is gone says EIO: its end
       return failed(errno == EIO && socket_.kind() == descriptor_kind::pipe ? 0 : errno);
     count_ = static_cast<std::size_t>(n);
     socket_.has_read(count_);
-    socket_.drained(socket_.kind() == descriptor_kind::tcp && count_ != 0 && count_ < into_.size());
+    socket_.drained(socket_.kind() == descriptor_kind::tcp && count_ != 0 && count_ < room);
     return true;
   }
 
@@ -66,7 +76,7 @@ public:
 private:
   bool attempt() noexcept override {
     while (!data_.empty()) {
-      const ssize_t n = write();
+      const ssize_t n = faults_in_force() ? write_by_plan() : write();
       if (n >= 0) {
         socket_.has_written(static_cast<std::size_t>(n));
         skip(static_cast<std::size_t>(n));
@@ -100,6 +110,20 @@ private:
     message.msg_iov = list.data();
     message.msg_iovlen = count;
     return sys::send(socket_.fd(), message);
+  }
+
+  [[gnu::noinline]] ssize_t write_by_plan() noexcept {
+    std::size_t size = 0;
+    for (const auto part : data_)
+      size += part.size();
+    size -= offset_;
+    const std::size_t all = size;
+    if (!socket_.may_write(size))
+      return -1;
+    if (size == all)
+      return write();
+    const auto rest = data_.front().subspan(offset_);
+    return sys::send(socket_.fd(), rest.data(), std::min(rest.size(), size));
   }
 
   /// `n` bytes are gone, and the parts that this has emptied.
@@ -157,7 +181,8 @@ task<> descriptor_stream::send_eof() {
   const socket_ptr s = usable(socket_, direction::write, "send_eof", "stream");
   if (s->kind() == descriptor_kind::pipe)
     s->close();
-  else if (sys::shutdown_writing(s->fd()) != 0 && errno != ENOTCONN)
+  else if (s->closed_with() != ECONNRESET && sys::shutdown_writing(s->fd()) != 0
+           && errno != ENOTCONN)
     throw_net_error(errno, "end writing to", s->peer());
   co_return;
 }
@@ -171,9 +196,10 @@ task<> descriptor_stream::close() {
 }
 
 void descriptor_stream::abort() noexcept {
-  const linger at_once{1, 0};
-  sys::set_option(socket_.fd(), SOL_SOCKET, SO_LINGER, at_once);
-  socket_.close();
+  if (!socket_)
+    return;
+  socket_->drop_at_close();
+  socket_->close();
 }
 
 std::string descriptor_stream::peer() const { return socket_ ? socket_->peer() : "closed"; }

@@ -79,7 +79,11 @@ std::string name_of_peer(const socket_state& listener, const accept_op& op, int 
   ucred who{};
   socklen_t size = sizeof who;
   ::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
-  return listener.local() + " (process " + std::to_string(who.pid) + ")";
+  return name_of_client(listener.local(), who.pid);
+}
+
+std::string name_of_client(const std::string& path, pid_t process) {
+  return path + " (process " + std::to_string(process) + ")";
 }
 
 socket_ptr adopt_listener(loop& home, owned_fd fd, bool unix_domain) {

@@ -5,6 +5,10 @@
 
 #include <troupe/net_error.hpp>
 
+#include <sys/types.h>
+
+#include <string>
+
 namespace troupe::detail {
 
 /// Takes the next connection.
@@ -30,6 +34,9 @@ void check_accepted(const accept_op& op, const socket_state& s);
 
 /// What a connection that was accepted is called in errors.
 [[nodiscard]] std::string name_of_peer(const socket_state& listener, const accept_op& op, int fd);
+
+/// The side of a connection over the Unix socket `path` that has no address of its own.
+[[nodiscard]] std::string name_of_client(const std::string& path, pid_t process);
 
 /// A descriptor that listens already. Throws `net_error`.
 [[nodiscard]] socket_ptr adopt_listener(loop& home, owned_fd fd, bool unix_domain);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "socket.hpp"
+
+#include "socket_faults.hpp"
 #include "system_calls.hpp"
 
 #include <troupe/detail/runtime.hpp>
@@ -37,6 +39,8 @@ socket_state::socket_state(loop& home, owned_fd fd, std::string peer, descriptor
   statistics_.opened = statistics_.last_read = statistics_.last_written = home.rough_now();
 }
 
+socket_state::~socket_state() { close(); }
+
 socket_address socket_state::local_address() const noexcept {
   return open() ? sys::local_address(fd()) : socket_address();
 }
@@ -72,9 +76,14 @@ void socket_state::close() noexcept {
   fd_.reset(-1);
   for (socket_op*& op : waiting_)
     if (op) {
-      op->error_ = EBADF;
+      op->error_ = closed_with_;
       std::exchange(op, nullptr)->task_->wake();
     }
+}
+
+void socket_state::drop_at_close() noexcept {
+  const linger at_once{1, 0};
+  sys::set_option(fd(), SOL_SOCKET, SO_LINGER, at_once);
 }
 
 void socket_state::check_loop(const char* what) const {

@@ -12,12 +12,17 @@
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
 
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
 namespace troupe::detail {
 
+class socket_faults;
 class socket_op;
 
 enum class direction : unsigned { read, write };
@@ -58,7 +63,7 @@ public:
                descriptor_kind kind = descriptor_kind::socket);
   socket_state(const socket_state&) = delete;
   socket_state& operator=(const socket_state&) = delete;
-  ~socket_state() { close(); }
+  ~socket_state();
 
   [[nodiscard]] loop& home() const noexcept { return home_; }
   [[nodiscard]] bool open() const noexcept { return fd_.get() >= 0; }
@@ -71,6 +76,17 @@ public:
 
   /// Closes; a waiting operation fails with EBADF.
   void close() noexcept;
+
+  /// What operations fail with when it is closed: EBADF, or ECONNRESET by plan.
+  [[nodiscard]] int closed_with() const noexcept { return closed_with_; }
+
+  /// From here on, closing drops what has not been sent, and the other side hears of it.
+  void drop_at_close() noexcept;
+
+  /// While `faults_in_force()`, before up to `size` bytes move: makes `size` less, or gives false
+  /// and `errno`, as the fault plans say. What is to be read is looked at in `into`.
+  [[nodiscard]] bool may_read(std::span<std::byte> into, std::size_t& size) noexcept;
+  [[nodiscard]] bool may_write(std::size_t& size) noexcept;
 
   /// A Unix socket has made the file `path`, which goes when this is closed.
   void remove_at_close(std::string path) noexcept { file_ = std::move(path); }
@@ -113,8 +129,12 @@ public:
   [[nodiscard]] const stream_statistics& statistics() const noexcept { return statistics_; }
 
 private:
+  friend class socket_faults;
   friend class socket_op;
 
+  [[nodiscard]] bool heeds_plans() const noexcept;
+  [[nodiscard]] bool may_move(direction d, std::size_t& size) noexcept;
+  void reset(direction d) noexcept;
   [[nodiscard]] bool would_not_block(short events) const noexcept;
   void retry(direction d) noexcept;
   [[nodiscard]] socket_op*& waiting(direction d) noexcept {
@@ -127,6 +147,8 @@ private:
   std::string file_; // to remove
   socket_op* waiting_[2] = {};
   stream_statistics statistics_;
+  std::unique_ptr<socket_faults> faults_; // null until one is asked about
+  int closed_with_ = EBADF;
   descriptor_kind kind_;
   bool drained_ = false;
   bool ended_ = false;
@@ -153,7 +175,7 @@ public:
     if (task_->cancelled_at(h))
       return true;
     if (!socket_.open()) {
-      error_ = EBADF;
+      error_ = socket_.closed_with();
       return false;
     }
     if (!must_wait() && attempt())

@@ -15,8 +15,6 @@
 namespace troupe::testing::internal {
 
 using troupe::detail::message_fault;
-using troupe::detail::stream_fault;
-using troupe::detail::stream_use;
 using troupe::detail::task_block;
 
 /// Counts the checkpoints of one task, and keeps it from running while it stalls.
@@ -124,6 +122,8 @@ void fault_injector::on() {
     }
     for (auto& [task, mine] : allocating_)
       mine.seen = 0;
+    streams_.clear();
+    written_.clear();
   }
   troupe::detail::add_fault_hooks(*this);
   if (is_for_allocations()) {
@@ -250,93 +250,6 @@ message_fault fault_injector::message_arrives(std::uint64_t id, const std::strin
 bool fault_injector::strikes_bytes(planned& p, std::uint64_t before, std::size_t size) {
   const std::uint64_t byte = p.what.at.byte;
   return before < byte && byte <= before + size && p.struck < p.what.at.most;
-}
-
-/// Whether it strikes when so many bytes move, and counts it.
-bool fault_injector::strikes_move(planned& p, const stream_use& use, std::size_t moving) {
-  if (p.what.at.byte == 0)
-    return strikes(p, use.nth);
-  if (!strikes_bytes(p, use.before, moving))
-    return false;
-  ++p.struck;
-  return true;
-}
-
-void fault_injector::note_move(const planned& p, const stream_use& use, const char* what) {
-  const std::uint64_t byte = p.what.at.byte;
-  const char* const counted = byte != 0      ? ", byte "
-                              : use.reading  ? ", read "
-                              : use.datagram ? ", datagram "
-                                             : ", write ";
-  note_(std::string("by plan, ") + what + counted + std::to_string(byte != 0 ? byte : use.nth)
-          + ": " + use.name,
-        "");
-}
-
-template <class Fault, class F>
-void fault_injector::each_for(const std::string& name, F f) {
-  for (planned& p : plan_)
-    if (const auto* what = std::get_if<Fault>(&p.what.what); what && matches(p.what.names, name)) {
-      p.matched = true;
-      f(p, *what);
-    }
-}
-
-stream_fault fault_injector::stream_moves(const stream_use& use) {
-  if (!mine_())
-    return {};
-  const std::lock_guard lock(mutex_);
-  return use.datagram ? datagram_moves(use) : bytes_move(use);
-}
-
-stream_fault fault_injector::datagram_moves(const stream_use& use) {
-  stream_fault last;
-  each_for<fault::in_traffic>(use.name, [&](planned& p, const fault::in_traffic& m) {
-    if (m.which != traffic::messages || !strikes(p, use.nth))
-      return;
-    note_move(p, use, to_text(m.what.what));
-    last.datagram = m.what.what;
-    last.stall = m.what.time;
-  });
-  return last;
-}
-
-stream_fault fault_injector::bytes_move(const stream_use& use) {
-  stream_fault all;
-  each_for<fault::shortening>(use.name, [&](planned& p, const fault::shortening& shorter) {
-    if (!strikes_move(p, use, use.size))
-      return;
-    note_move(p, use, "is short");
-    all.most = std::min(all.most, shorter.bytes);
-  });
-  if (use.reading)
-    return all;
-  // what does not move now meets its fault with a later write
-  const std::size_t moving = std::min(use.size, all.most);
-  const planned* first = nullptr;
-  std::size_t until = 0;
-  each_for<fault::breaking>(use.name, [&](planned& p, const fault::breaking&) {
-    if (!strikes_move(p, use, moving))
-      return;
-    const std::uint64_t byte = p.what.at.byte;
-    const std::size_t here = byte != 0 ? static_cast<std::size_t>(byte - 1 - use.before) : 0;
-    if (!first || here < until) {
-      first = &p;
-      until = here;
-    }
-  });
-  if (first) {
-    note_move(*first, use, "is reset");
-    all.breaks = true;
-    all.most = until;
-  }
-  each_for<fault::stalling>(use.name, [&](planned& p, const fault::stalling& stalls) {
-    if (!strikes_move(p, use, std::min(use.size, all.most)))
-      return;
-    note_move(p, use, "stalls");
-    all.stall = std::max(all.stall, stalls.time);
-  });
-  return all;
 }
 
 bool fault_injector::concerns(const planned& p, file_use what) {

@@ -16,6 +16,7 @@
 #include <random>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace troupe::testing::internal {
@@ -76,19 +77,27 @@ private:
     std::uint64_t seen = 0;
   };
 
+  /// What moves on a stream, as the plan counts it.
+  struct counted_use : troupe::detail::stream_use {
+    std::uint64_t nth = 0; // write, read or datagram; `before`, too, is since it is on
+  };
+  struct stream_count {
+    std::uint64_t moves = 0;
+    std::uint64_t begin = 0; // the bytes before it was on
+  };
+
   [[nodiscard]] bool is_for_allocations() const noexcept;
   void watch_allocations(const troupe::detail::task_block& t, planned& p);
   void checkpoint(watch& w, planned& p, std::uint64_t number);
   [[nodiscard]] static bool strikes(planned& p, std::uint64_t number);
   [[nodiscard]] static bool strikes_bytes(planned& p, std::uint64_t before, std::size_t size);
-  [[nodiscard]] static bool strikes_move(planned& p, const troupe::detail::stream_use& use,
-                                         std::size_t moving);
+  [[nodiscard]] static bool strikes_move(planned& p, const counted_use& use, std::size_t moving);
   [[nodiscard]] static bool concerns(const planned& p, file_use what);
-  void note_move(const planned& p, const troupe::detail::stream_use& use, const char* what);
+  void note_move(const planned& p, const counted_use& use, const char* what);
   template <class Fault, class F>
   void each_for(const std::string& name, F f); // those of this kind that name it
-  troupe::detail::stream_fault datagram_moves(const troupe::detail::stream_use& use);
-  troupe::detail::stream_fault bytes_move(const troupe::detail::stream_use& use);
+  troupe::detail::stream_fault datagram_moves(const counted_use& use);
+  troupe::detail::stream_fault bytes_move(const counted_use& use);
   void forget(const troupe::detail::task_block& t) noexcept;
 
   std::deque<planned> plan_;
@@ -98,6 +107,8 @@ private:
   std::atomic<std::uint64_t> times_on_{0};
   mutable quiet_mutex mutex_; // guards what follows, and `plan_`
   std::unordered_map<const troupe::detail::task_block*, std::unique_ptr<watch>> watches_;
+  std::unordered_map<std::uint64_t, stream_count> streams_; // by number and direction
+  std::unordered_set<std::string> written_;                 // directions, by name
   quiet_mutex allocations_mutex_; // guards what follows, and the faults in it; behind the other
   std::unordered_map<const troupe::detail::task_block*, allocating> allocating_;
 };

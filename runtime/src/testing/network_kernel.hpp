@@ -114,9 +114,8 @@ struct sim_socket {
   bool drop_at_close = false;
   bool cut_off = false; // by plan: nothing more is sent
   std::uint64_t sent = 0;
-  std::uint64_t sends = 0;
   std::uint64_t taken_in_all = 0;
-  std::uint64_t receives = 0;
+  const std::uint64_t fault_number = troupe::detail::new_stream_number();
   bool dual = false; // an IPv6 socket that takes IPv4, too
   bool reuse_port = false;
 

@@ -42,14 +42,15 @@ enum class file_use : std::uint8_t {
   look, // at what it is, or what is in it
 };
 
-/// So many bytes of a stream in memory move, or a datagram does.
+/// So many bytes of a stream move, or a datagram does.
 struct stream_use {
   const std::string& name; ///< of the direction: "from > to"
-  std::uint64_t nth;       ///< of the stream, from 1
-  std::uint64_t before;    ///< bytes that have moved before
+  std::uint64_t stream;    ///< its `new_stream_number()`
+  std::uint64_t before;    ///< bytes that have moved before, in this direction
   std::size_t size;
   bool reading = false;
   bool datagram = false;
+  bool far = false; ///< the other end may be in another program, which asks nobody
 };
 struct stream_fault {
   bool breaks = false;                             // after `most`
@@ -100,6 +101,18 @@ extern constinit std::atomic<unsigned> fault_hooks_there;
 [[nodiscard]] inline bool faults_in_force() noexcept {
   return fault_hooks_there.load(std::memory_order_relaxed) != 0;
 }
+
+/// Lets hooks be asked while there is one: for what they have held up. Any thread.
+class fault_under_way {
+public:
+  fault_under_way() noexcept { fault_hooks_there.fetch_add(1, std::memory_order_relaxed); }
+  fault_under_way(const fault_under_way&) = delete;
+  fault_under_way& operator=(const fault_under_way&) = delete;
+  ~fault_under_way() { fault_hooks_there.fetch_sub(1, std::memory_order_relaxed); }
+};
+
+/// What tells a stream from all others that there have been. Any thread.
+[[nodiscard]] std::uint64_t new_stream_number() noexcept;
 
 // Ask all of them. None throws: what a hook throws for want of memory is no fault.
 void tell_task_begins(task_block& t) noexcept;

@@ -71,8 +71,9 @@ public:
   /// What it happens to, by name; `*` stands for anything. Tasks have the names that the task
   /// tree shows. Ordinary actors have that of their class (`name()`). Streams in memory and
   /// those of a simulated network are called "from > to", in the direction of their bytes:
-  /// "the client > the server", "client:49152 > server:80". Files have their paths, as they
-  /// were opened; nodes have the names of their hosts.
+  /// "the client > the server", "client:49152 > server:80"; those of the machine by their
+  /// addresses: "127.0.0.1:50112 > 127.0.0.1:80", "/run/it (process 4711) > /run/it". Files have
+  /// their paths, as they were opened; nodes have the names of their hosts.
   std::string names;
   when at;
   std::variant<failing, cancelling, stalling, in_traffic, breaking, shortening, file_failing,
@@ -94,7 +95,8 @@ template <class Error>
 }
 
 /// The task does not go on for so long, even if what it waits for has happened. A stream that
-/// is named: what is written from here on comes so much later.
+/// is named: what is written from here on comes so much later, or is read so much later if
+/// another program writes it.
 [[nodiscard]] inline fault stalls(std::string names, when at, duration time) {
   return {std::move(names), at, fault::stalling{time}};
 }
@@ -156,11 +158,11 @@ namespace internal {
                                     traffic::messages);
 }
 
-// -- streams in memory, and of a simulated network
-// --------------------------------------------------
+// -- streams: in memory, of a simulated network, TCP and Unix sockets -----------------------------
 
 /// The connection is reset on both sides, at the n-th write or where a byte moves; what was
-/// written before arrives.
+/// written before arrives, if no real network loses it. What another program writes: at the n-th
+/// read. The other side of a Unix socket sees its end.
 [[nodiscard]] inline fault resets(std::string streams, when at) {
   return {std::move(streams), at, fault::breaking{}};
 }

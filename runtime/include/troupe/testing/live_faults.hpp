@@ -14,16 +14,16 @@ namespace troupe::testing {
 
 /// Fault plans for real runs, each with a name, that are switched on and off while the program
 /// runs: to see what it makes of a disk that is full, or of a lost message. The same faults as
-/// in a simulation, but for those of nodes.
+/// in a simulation, but for those of nodes; also of TCP and Unix sockets, and what goes over them.
 ///
 ///     live_faults trouble;
 ///     trouble.add("disk full", {file_fails("*.log", when::at(1), std::errc::no_space_on_device)});
 ///     trouble.on("disk full");
 ///
 /// Off at first. What is off costs nothing but the look at one number, where messages arrive,
-/// tasks begin and files are used; tasks that it has watched come to one more checkpoint
-/// before they forget it. It concerns all real runs of the process, and none that is
-/// simulated.
+/// tasks begin, files are used and sockets are read or written; tasks that it has watched come to
+/// one more checkpoint before they forget it. It concerns all real runs of the process, and none
+/// that is simulated.
 ///
 /// All members may be called by any thread, but not from `log`. The object may end before the
 /// runs: its plans are off then.
