@@ -274,6 +274,19 @@ BOOST_AUTO_TEST_CASE(bytes_stall_once_and_come_later_in_order) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(each_write_stalls_once) {
+  with_both([](connection& c) -> task<> {
+    plan p(stalls(c.to_server, when::sometimes(1), 5s));
+    p.on();
+    co_await beside_an_echo(c, [&]() -> task<> {
+      const auto begin = current_time();
+      co_await there_and_back(*c.client, "hello");
+      co_await there_and_back(*c.client, "world");
+      BOOST_TEST((current_time() - begin == 10s));
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(what_stalls_comes_when_it_would_have_though_the_plan_is_off) {
   with_both([](connection& c) -> task<> {
     plan p(stalls(c.to_server, when::at(1), 20s));
