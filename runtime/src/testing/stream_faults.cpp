@@ -9,7 +9,6 @@
 
 namespace troupe::testing::internal {
 
-using troupe::detail::message_fault;
 using troupe::detail::stream_fault;
 using troupe::detail::stream_use;
 
