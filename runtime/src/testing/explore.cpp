@@ -3,11 +3,14 @@
 #include "refuse_in_task.hpp"
 #include "replay.hpp"
 #include "search.hpp"
+#include "shrinker.hpp"
 
+#include <troupe/error.hpp>
 #include <troupe/testing/explore.hpp>
 #include <troupe/testing/test_failure.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 #include <sstream>
 #include <utility>
@@ -18,109 +21,14 @@ namespace {
 
 using namespace internal;
 
-/// The first line of a failure: two with the same one are taken for the same.
-std::string kind_of(const simulation_report& r) {
-  const std::string why = r.why();
-  return why.substr(0, why.find('\n'));
-}
-
-/// Makes a failing run simpler: fewer faults, and fewer decisions that are not those of
-/// `in_turn`.
-class shrinker {
-public:
-  shrinker(const simulated_program& program, const simulation_options& options,
-           const simulation_report& failing, std::size_t runs)
-    : program_(program), options_(options), kind_(kind_of(failing)), best_(failing), left_(runs) {
-    options_.order = schedule::in_turn;
-  }
-
-  /// Null if no run without the schedule fails.
-  std::optional<simulation_report> shrink() {
-    const bool as_it_is = try_it({}) || try_it(best_.choices);
-    if (!as_it_is) // the program has changed meanwhile, or depends on chance
-      return {};
-    drop_faults();
-    shorten();
-    for (std::size_t piece = best_.choices.size(); piece != 0 && left_ != 0; piece /= 2)
-      clear_pieces(piece);
-    return std::move(best_);
-  }
-
-  /// The faults that it does without.
-  [[nodiscard]] const std::vector<std::size_t>& without() const noexcept { return without_; }
-
-private:
-  /// Leaves out all that are not needed: half of them at a time, then fewer.
-  void drop_faults() {
-    const std::vector<fault> plan = options_.faults;
-    for (std::size_t piece = plan.size(); piece != 0 && left_ != 0; piece /= 2)
-      for (std::size_t from = 0; from < plan.size() && left_ != 0; from += piece) {
-        auto fewer = without_;
-        for (std::size_t i = from; i < std::min(from + piece, plan.size()); ++i)
-          if (std::find(fewer.begin(), fewer.end(), i) == fewer.end())
-            fewer.push_back(i);
-        if (fewer.size() == without_.size())
-          continue;
-        std::sort(fewer.begin(), fewer.end());
-        options_.faults = leave_out(plan, fewer);
-        if (try_it(best_.choices))
-          without_ = std::move(fewer);
-        else
-          options_.faults = leave_out(plan, without_);
-      }
-  }
-
-  bool try_it(std::vector<choice> choices) {
-    if (left_ == 0)
-      return false;
-    --left_;
-    while (!choices.empty() && choices.back().taken == 0)
-      choices.pop_back();
-    options_.choices = choices;
-    simulation_report r = program_(best_.seed, options_);
-    if (!r.failed() || kind_of(r) != kind_)
-      return false;
-    best_ = std::move(r);
-    best_.choices.resize(std::min(best_.choices.size(), choices.size()));
-    return true;
-  }
-
-  void shorten() {
-    for (std::size_t cut = (best_.choices.size() + 1) / 2; cut != 0;) {
-      auto fewer = best_.choices;
-      fewer.resize(fewer.size() - std::min(cut, fewer.size()));
-      if (!try_it(std::move(fewer)) || best_.choices.size() < cut)
-        cut /= 2;
-    }
-  }
-
-  void clear_pieces(std::size_t piece) {
-    for (std::size_t from = 0; from < best_.choices.size() && left_ != 0; from += piece) {
-      auto fewer = best_.choices;
-      bool any = false;
-      for (std::size_t i = from; i < std::min(from + piece, fewer.size()); ++i)
-        any |= std::exchange(fewer[i].taken, 0) != 0;
-      if (any)
-        try_it(std::move(fewer));
-    }
-  }
-
-  const simulated_program& program_;
-  simulation_options options_;
-  std::string kind_;
-  simulation_report best_;
-  std::vector<std::size_t> without_;
-  std::size_t left_;
-};
-
 void found(exploration& e, const simulated_program& program, const explore_options& options,
            simulation_report failing) {
   e.replay = replay{failing.seed, {}, failing.hash}.text();
   shrinker smaller(program, options.simulation, failing, options.shrink_runs);
-  auto simplest = smaller.shrink();
-  if (simplest) {
-    e.needless = smaller.without();
-    e.replay = replay{simplest->seed, simplest->choices, simplest->hash, smaller.without()}.text();
+  if (auto simplest = smaller.shrink()) {
+    const replay r = smaller.found();
+    e.needless = r.without;
+    e.replay = r.text();
     e.simplest = std::move(simplest);
   }
   e.failure = std::move(failing);
@@ -191,6 +99,8 @@ exploration internal::explore(const simulated_program& program, std::uint64_t ru
                               const explore_options& given) {
   refuse_in_task("explore");
   check_plan(given.simulation.faults);
+  if (!given.simulation.draws.empty() || !given.simulation.chances.empty())
+    throw usage_error("troupe: explore has its draws from its seeds, not from its options");
   explore_options options = given;
   trace* const record = std::exchange(options.simulation.record, nullptr);
   count_decisions(program, options);
@@ -283,8 +193,14 @@ std::string exploration::text() const {
       return std::count_if(r.choices.begin(), r.choices.end(),
                            [](choice c) { return c.taken != 0; });
     };
+    const auto seconds = [](const simulation_report& r) {
+      return std::chrono::duration<double>(r.elapsed).count();
+    };
     out << "Made simpler, it has " << changes(*simplest) << " decisions out of turn, not "
-        << changes(*failure) << ".\n";
+        << changes(*failure) << ", and " << simplest->steps << " steps in " << seconds(*simplest)
+        << " s, not " << failure->steps << " in " << seconds(*failure) << " s.\n";
+    if (simplest->strikes != failure->strikes)
+      out << "Faults strike " << simplest->strikes << " times, not " << failure->strikes << ".\n";
     if (!needless.empty()) {
       out << "It does without these faults of the plan, counted from 0:";
       for (const std::size_t i : needless)

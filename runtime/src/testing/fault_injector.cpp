@@ -3,6 +3,7 @@
 
 #include "fault_plan.hpp"
 #include "node_of.hpp"
+#include "simulator.hpp"
 
 #include <troupe/detail/loop.hpp>
 #include <troupe/detail/recycler.hpp>
@@ -193,7 +194,9 @@ bool fault_injector::strikes(planned& p, std::uint64_t number) {
 
 bool fault_injector::planned::chance(double of) {
   constexpr int digits = 53; // of a double
-  return static_cast<double>(random() >> (64 - digits)) * 0x1p-53 < of;
+  // the other way round, so that 0 strikes last
+  const std::uint64_t bits = ~simulator::leave_to_chance(~random());
+  return static_cast<double>(bits >> (64 - digits)) * 0x1p-53 < of;
 }
 
 void fault_injector::checkpoint(watch& w, planned& p, std::uint64_t number) {
@@ -313,6 +316,15 @@ std::vector<std::size_t> fault_injector::unmatched() const {
   for (std::size_t i = 0; i < plan_.size(); ++i)
     if (!plan_[i].matched)
       all.push_back(i);
+  return all;
+}
+
+std::uint64_t fault_injector::struck() const {
+  const std::lock_guard lock(mutex_);
+  const std::lock_guard allocations(allocations_mutex_);
+  std::uint64_t all = 0;
+  for (const planned& p : plan_)
+    all += p.struck;
   return all;
 }
 

@@ -46,6 +46,9 @@ public:
   /// The faults of the plan, from 0, whose names nothing has had.
   [[nodiscard]] std::vector<std::size_t> unmatched() const;
 
+  /// How often they have struck, together.
+  [[nodiscard]] std::uint64_t struck() const;
+
   /// What fault `i` of the plan names.
   [[nodiscard]] const std::string& names(std::size_t i) const noexcept {
     return plan_[i].what.names;
@@ -109,7 +112,8 @@ private:
   std::unordered_map<const troupe::detail::task_block*, std::unique_ptr<watch>> watches_;
   std::unordered_map<std::uint64_t, stream_count> streams_; // by number and direction
   std::unordered_set<std::string> written_;                 // directions, by name
-  quiet_mutex allocations_mutex_; // guards what follows, and the faults in it; behind the other
+  // guards what follows, and the faults in it; behind the other
+  mutable quiet_mutex allocations_mutex_;
   std::unordered_map<const troupe::detail::task_block*, allocating> allocating_;
 };
 

@@ -2,6 +2,7 @@
 #include "network_kernel.hpp"
 
 #include "../net/poller.hpp"
+#include "simulator.hpp"
 
 #include <troupe/detail/runtime.hpp>
 #include <troupe/random.hpp>
@@ -35,6 +36,10 @@ bool is_in_order(const packet& p) {
 bool is_loopback(const socket_address& a) {
   const std::string host = a.host();
   return host == "::1" || host.starts_with("127.");
+}
+
+double fraction_of(std::uint64_t bits) noexcept {
+  return static_cast<double>(bits >> 11U) / 9007199254740992.0; // 2^53
 }
 
 } // namespace
@@ -201,15 +206,23 @@ network_agent& simulated_network::kernel::agent_of(loop& l) {
   return *a;
 }
 
-double simulated_network::kernel::fraction() noexcept {
+std::uint64_t simulated_network::kernel::bits() noexcept {
   if (random_ == 0)
     random_ = random_bits();
   random_ += 0x9e3779b97f4a7c15U; // SplitMix64
   std::uint64_t x = random_;
   x = (x ^ (x >> 30U)) * 0xbf58476d1ce4e5b9U;
   x = (x ^ (x >> 27U)) * 0x94d049bb133111ebU;
-  x ^= x >> 31U;
-  return static_cast<double>(x >> 11U) / 9007199254740992.0; // 2^53
+  return x ^ x >> 31U;
+}
+
+double simulated_network::kernel::fraction() noexcept {
+  return fraction_of(internal::simulator::leave_to_chance(bits()));
+}
+
+bool simulated_network::kernel::chance(double of) noexcept {
+  // the other way round, so that 0 lets nothing happen
+  return fraction_of(~internal::simulator::leave_to_chance(~bits())) < of;
 }
 
 duration simulated_network::kernel::part_of(duration d) noexcept {
@@ -321,7 +334,7 @@ void simulated_network::kernel::send(packet p, std::size_t from, std::size_t to)
   else if (l.how.jitter > duration::zero())
     when += duration(static_cast<duration::rep>(static_cast<double>(l.how.jitter.count())
                                                 * -std::log(1 - fraction())));
-  const bool is_lost = l.how.loss > 0 && fraction() < l.how.loss;
+  const bool is_lost = l.how.loss > 0 && chance(l.how.loss);
   if (is_lost)
     ++lost;
   if (is_datagram) {
@@ -355,9 +368,9 @@ void simulated_network::kernel::send_alone(packet p, std::size_t to, time_point 
     when += f.stall;
   if (f.datagram == fate::comes_twice)
     agent.expect(p, when);
-  if (how.reorder > 0 && fraction() < how.reorder)
+  if (how.reorder > 0 && chance(how.reorder))
     when += part_of(4 * (how.latency + how.jitter)) + std::chrono::microseconds(1);
-  if (how.duplicate > 0 && fraction() < how.duplicate)
+  if (how.duplicate > 0 && chance(how.duplicate))
     agent.expect(p, when + part_of(how.latency + how.jitter));
   const auto key = agent.expect(std::move(p), when);
   if (f.datagram == fate::is_overtaken)

@@ -196,7 +196,9 @@ public:
   [[nodiscard]] std::size_t host_of(const socket_address& address, std::size_t from) const;
   [[nodiscard]] std::size_t named(std::string_view name) const; ///< as above
   [[nodiscard]] network_agent& agent_of(troupe::detail::loop& l);
+  [[nodiscard]] std::uint64_t bits() noexcept;
   [[nodiscard]] double fraction() noexcept;
+  [[nodiscard]] bool chance(double of) noexcept;           ///< whether it happens
   [[nodiscard]] duration part_of(duration d) noexcept;     ///< at random
   [[nodiscard]] std::uint16_t free_port(std::size_t host); ///< or 0
   /// Who listens, or receives, at `address` of `host`; of several, who has the least to do.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "allocation_plan.hpp"
+#include "simulator.hpp"
 
 #include <troupe/detail/fault_hooks.hpp>
 #include <troupe/random.hpp>
@@ -217,7 +218,9 @@ private:
     return result;
   }
 
-  [[nodiscard]] std::uint64_t bits() { return random_ ? (*random_)() : random_bits(); }
+  [[nodiscard]] std::uint64_t bits() {
+    return random_ ? internal::simulator::leave_to_chance((*random_)()) : random_bits();
+  }
   [[nodiscard]] std::size_t below(std::size_t n) { return bits() % n; }
   [[nodiscard]] double fraction() { return static_cast<double>(bits() >> 11U) * 0x1p-53; }
 

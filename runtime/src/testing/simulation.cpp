@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "draws.hpp"
 #include "simulator.hpp"
 
 #include <troupe/detail/task_block.hpp>
@@ -9,6 +10,24 @@
 #include <sstream>
 
 namespace troupe::testing {
+
+namespace {
+
+/// As they stand in the options.
+void write(std::ostream& out, const char* what, const std::vector<redraw>& all) {
+  const char* before = " {";
+  for (const redraw& d : all) {
+    if (&d == &all.front())
+      out << " and " << what;
+    out << before << d.first << ", " << d.last;
+    if (d.bits)
+      out << ", " << *d.bits;
+    out << '}';
+    before = ", {";
+  }
+}
+
+} // namespace
 
 std::string simulation_report::why() const {
   return failure ? troupe::detail::describe_or_empty(failure) : std::string();
@@ -24,6 +43,8 @@ std::string simulation_report::text() const {
       << log << "It comes back with seed " << seed;
   for (std::size_t i = 0; i < given; ++i)
     out << (i == 0 ? " and the choices {" : ", {") << choices[i].taken << '}';
+  write(out, "the draws", draws);
+  write(out, "the chances", chances);
   out << ", its hash is " << std::hex << hash << ".\n";
   return out.str();
 }
@@ -33,6 +54,8 @@ namespace internal {
 simulated_run::simulated_run(std::uint64_t seed, const simulation_options& options) {
   if (options.loops == 0)
     throw usage_error("troupe: simulate needs one loop at least");
+  check_draws(options.draws);
+  check_chances(options.chances);
   simulator_ = std::make_unique<simulator>(seed, options);
   runtime_ =
     std::make_unique<troupe::detail::runtime>(options.loops, nullptr, false, false, duration::max(),

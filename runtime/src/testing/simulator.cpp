@@ -34,8 +34,8 @@ simulator::simulator(std::uint64_t seed, const simulation_options& options)
       options.faults, seed + 2,
       [this](const std::string& what, const std::string& path) { log_.note(now_, what, path); },
       [this] { return simulation::current() == this; }),
-    random_(~seed), step_random_(seed + 1), limit_(options.max_steps),
-    sources_(options.loops * kinds + 1) {
+    random_(seed_of_draws(seed)), draws_(options.draws), chances_(options.chances),
+    step_random_(seed + 1), limit_(options.max_steps), sources_(options.loops * kinds + 1) {
   faults_.on();
 }
 
@@ -111,6 +111,11 @@ void simulator::report(simulation_report& into) const {
   into.elapsed = now_.time_since_epoch();
   into.choices = order_.taken();
   into.given = std::min(options_.choices.size(), into.choices.size());
+  into.drawn = draws_.count();
+  into.chanced = chances_.count();
+  into.draws = options_.draws;
+  into.chances = options_.chances;
+  into.strikes = faults_.struck();
   into.failure = failure_;
   into.unmatched = faults_.unmatched();
   if (!failure_ && !into.unmatched.empty())
@@ -127,7 +132,8 @@ bool simulator::step(runtime& rt) {
     return false;
   run(rt, pick());
   if (options_.step_time > duration::zero())
-    now_ += duration(step_random_() % static_cast<std::uint64_t>(options_.step_time.count() + 1));
+    now_ += duration(leave_to_chance(step_random_())
+                     % static_cast<std::uint64_t>(options_.step_time.count() + 1));
   look();
   return true;
 }

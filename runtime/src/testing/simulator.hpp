@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "draws.hpp"
 #include "event_log.hpp"
 #include "fault_injector.hpp"
 #include "order.hpp"
@@ -53,7 +54,13 @@ public:
   bool run_until(troupe::detail::runtime& rt, const std::function<bool()>& over) noexcept override;
   void settle(troupe::detail::runtime& rt) noexcept override;
   void left_behind(std::size_t actors) noexcept override;
-  [[nodiscard]] std::uint64_t random_bits() noexcept override { return random_(); }
+  [[nodiscard]] std::uint64_t random_bits() noexcept override { return draws_.next(random_); }
+  /// `bits`, which a generator of somebody else's has drawn, unless the options have something
+  /// else in its place: 0, if all is to be well. What stands in for the machine asks this.
+  [[nodiscard]] static std::uint64_t leave_to_chance(std::uint64_t bits) noexcept {
+    simulator* const s = current();
+    return s ? s->chances_.next([bits] { return bits; }) : bits;
+  }
   void submit(troupe::detail::thread_job& job) noexcept override { jobs_.push_back(job); }
 
   /// The run has failed. What comes first counts.
@@ -106,6 +113,8 @@ private:
   event_log log_;
   fault_injector faults_;
   std::mt19937_64 random_;      // for the program
+  draws draws_;                 // of it
+  draws chances_;               // of all others
   std::mt19937_64 step_random_; // for how long a step takes
   time_point now_{};
   std::uint64_t limit_; // of steps

@@ -36,7 +36,8 @@ struct [[nodiscard]] exploration {
   std::uint64_t runs = 0;                    ///< up to the first failure
   bool complete = false;                     ///< `explore_all`: there are no more
   std::optional<simulation_report> failure;  ///< the first, in the order of the seeds
-  std::optional<simulation_report> simplest; ///< the same, with fewer changes of turn and faults
+  std::optional<simulation_report> simplest; ///< the same, with fewer faults, changes of turn,
+                                             ///< steps and draws, in less time
   std::vector<std::size_t> needless; ///< the faults of the plan, from 0, that it does without
   std::string replay;                ///< TROUPE_SEED for it
 
@@ -71,16 +72,19 @@ simulated_program simulated(F fn) {
 ///     explore(transfer_between_accounts, 1000).verify();
 ///
 /// What fails is made simpler, as far as that goes: fewer faults of the plan happen, the loops
-/// change turns less often, and still it fails. `fn` is copied for each run; what it refers to has
-/// to be as new each time, and is another one in each process. A fault of the plan that has met
-/// its name in none of the runs is a failure, too.
+/// change turns less often, there are fewer steps and less time goes by, as `random_bits` gives
+/// smaller numbers; and still it fails in the same way: with the same type of exception, and the
+/// same first line of its text but for numbers and paths. `fn` is copied for each run; what it
+/// refers to has to be as new each time, and is another one in each process. A fault of the plan
+/// that has met its name in none of the runs is a failure, too.
 ///
 /// With the environment variable `TROUPE_SEED` set to what `text()` has printed, there is one
 /// run, that one. If the program is no longer the same (the hash of its event log is not
 /// that of the failure) a `test_failure` says so, and so it does if the variable makes no
-/// sense. Throws `usage_error` inside of a task and for an impossible plan of faults,
-/// `std::system_error` if there are no processes to be had, and what `simulate` or a copy of `fn`
-/// has thrown, with the lowest seed that does.
+/// sense. Throws `usage_error` inside of a task, for an impossible plan of faults, and for options
+/// with `draws` or `chances`, which come from the seeds here; `std::system_error` if there are no
+/// processes to be had, and what `simulate` or a copy of `fn` has thrown, with the lowest seed that
+/// does.
 template <class F>
 exploration explore(F fn, std::uint64_t runs, const explore_options& options = {}) {
   return internal::explore(internal::simulated(std::move(fn)), runs, options);

@@ -34,6 +34,18 @@ struct choice {
   std::uint32_t of = 0;
 };
 
+/// Draws that are not what the seed says: `bits`, from the `first` to the `last` of them,
+/// counted from 0 as the seed has them. Without `bits` these are left out: who draws gets the
+/// one behind them. 0 is the simplest: the smallest `random_bits() % n` and `random_fraction()`;
+/// and of what else is left to chance it is no time, and no harm.
+struct redraw {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::optional<std::uint64_t> bits;
+
+  friend bool operator==(const redraw&, const redraw&) = default;
+};
+
 /// Something that has to hold after each step.
 struct invariant {
   std::string name;
@@ -48,6 +60,9 @@ struct simulation_options {
   std::uint64_t expected = 0;  ///< ...spread over the first so many decisions; 0: `explore`
                                ///< looks how many there are
   std::vector<choice> choices; ///< are taken first, before the schedule is asked
+  std::vector<redraw> draws;   ///< of `random_bits`, in order; not those of the seed
+  std::vector<redraw> chances; ///< the same of what else is left to chance: when faults strike,
+                               ///< what networks and disks of the test kit do, `step_time`
   bool shuffle_ready = false;  ///< tasks that are ready on one loop run in any order; in real
                                ///< runs they do in the order in which they became ready
   duration step_time{};        ///< the most that one step takes; else time stands still as
@@ -69,6 +84,10 @@ struct simulation_report {
   duration elapsed{};                 ///< virtual time
   std::vector<choice> choices;        ///< where there was one to make
   std::size_t given = 0;              ///< so many of them, the first, were those of the options
+  std::uint64_t drawn = 0;            ///< draws of `random_bits`, with those left out
+  std::uint64_t chanced = 0;          ///< ...and of what else is left to chance
+  std::vector<redraw> draws, chances; ///< those of the options
+  std::uint64_t strikes = 0;          ///< of the faults of the plan
   std::exception_ptr failure;         ///< what the program has thrown, or a `test_failure`
   std::vector<std::size_t> unmatched; ///< the faults of the plan, from 0, whose names nothing
                                       ///< has had: a failure, if there is no other
@@ -80,7 +99,7 @@ struct simulation_report {
   [[nodiscard]] std::string why() const;
 
   /// The failure, the event log, and what to give to `simulate` to bring it back besides the
-  /// same options: the seed, and the choices if there were any. Empty if there is none.
+  /// same options: the seed, and the choices and draws if there were any. Empty if there is none.
   [[nodiscard]] std::string text() const;
 };
 
@@ -112,7 +131,8 @@ class simulator;
 /// The simulation of one run: what `simulate` does that depends on no type.
 class simulated_run {
 public:
-  /// Makes the runtime. `options` have to outlive this. Throws as `runtime` does.
+  /// Makes the runtime. `options` have to outlive this. Throws as `runtime` does, and
+  /// `usage_error` for options that cannot be.
   simulated_run(std::uint64_t seed, const simulation_options& options);
   simulated_run(const simulated_run&) = delete;
   simulated_run& operator=(const simulated_run&) = delete;
@@ -154,7 +174,8 @@ private:
 /// keys) is its own affair, and makes runs that cannot be repeated.
 ///
 /// Throws nothing of the program's: it is in the result. Throws `usage_error` inside of a
-/// task.
+/// task, and for options that cannot be: no loops, draws that are not in order or beyond the
+/// first ten million, a chance that is left out.
 template <class F>
 auto simulate(std::uint64_t seed, F fn, const simulation_options& options = {}) {
   using value = typename troupe::detail::task_of<F>::value;
