@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 using namespace troupe;
 using namespace troupe::testing;
@@ -252,6 +253,22 @@ BOOST_AUTO_TEST_CASE(names_that_are_made_up_follow_from_the_seed) {
   BOOST_TEST(others.substr(0, 8) != first.substr(0, 8));
   BOOST_TEST(others.substr(9) == first.substr(9));
   BOOST_TEST(fs::is_directory(taken));
+}
+
+BOOST_AUTO_TEST_CASE(names_that_are_made_up_follow_from_what_is_drawn_in_place_of_the_seed) {
+  const simulated_disk d;
+  simulation_options o;
+  o.draws = {{0, 9, 0}};
+  std::vector<fs::path> all;
+  const auto make_three = [&]() -> task<> {
+    for (int i = 0; i < 3; ++i)
+      all.push_back(co_await make_temporary_directory(d.path(), "t-"));
+    for (const fs::path& made : all)
+      co_await remove_tree(made);
+  };
+  simulate(1, make_three, o).value();
+  BOOST_TEST(
+    (all == std::vector{d.path() / "t-000000", d.path() / "t-100000", d.path() / "t-200000"}));
 }
 
 BOOST_AUTO_TEST_CASE(plan_that_names_no_file_is_an_error) {
