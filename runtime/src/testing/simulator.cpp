@@ -130,7 +130,10 @@ bool simulator::step(runtime& rt) {
   collect(rt);
   if (candidates_.empty())
     return false;
-  run(rt, pick());
+  const candidate next = pick();
+  in_step_ = true;
+  run(rt, next);
+  in_step_ = false;
   if (options_.step_time > duration::zero())
     now_ += duration(leave_to_chance(step_random_())
                      % static_cast<std::uint64_t>(options_.step_time.count() + 1));

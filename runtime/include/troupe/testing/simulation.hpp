@@ -169,9 +169,10 @@ private:
 /// no end, and an invariant that does not hold.
 ///
 /// What the real machine would decide is refused with a `usage_error` that names the call:
-/// real sockets, processes, signals, `from_thread`. Files are read and written for real. What
-/// the program itself takes from the machine (its clock, threads of its own, addresses as
-/// keys) is its own affair, and makes runs that cannot be repeated.
+/// real sockets, processes, signals, `from_thread`. Files are read and written for real. The
+/// machine's clock is refused if refuse_clocks.hpp is included. What else the program itself takes
+/// from the machine (threads of its own, addresses as keys) is its own affair, and makes runs that
+/// cannot be repeated.
 ///
 /// Throws nothing of the program's: it is in the result. Throws `usage_error` inside of a
 /// task, and for options that cannot be: no loops, draws that are not in order or beyond the
