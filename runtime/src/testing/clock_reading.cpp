@@ -6,8 +6,8 @@
 #include <dlfcn.h>
 #include <execinfo.h>
 
+#include <algorithm>
 #include <array>
-#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -15,28 +15,35 @@ namespace troupe::testing::internal {
 
 namespace {
 
-/// Whether it is the program that reads a clock, and not a library for itself: libstdc++ does it
-/// for those that call it.
-[[gnu::noinline]] bool program_reads() noexcept {
-  constexpr int stand_in = 2; // for the clock, in the program; what it has called comes first
-  std::array<void*, 8> calls{};
-  const int n = ::backtrace(calls.data(), static_cast<int>(calls.size()));
-  const auto where = [&](int i) {
-    Dl_info info{};
-    return ::dladdr(calls[static_cast<std::size_t>(i)], &info) != 0 ? info : Dl_info{};
-  };
-  for (int i = stand_in + 1; i < n; ++i) {
-    const Dl_info by = where(i);
-    const std::string_view file = by.dli_fname ? by.dli_fname : "";
-    if (file.find("/libstdc++.") == std::string_view::npos)
-      return by.dli_fbase == where(stand_in).dli_fbase;
+Dl_info module_of(const void* address) noexcept {
+  Dl_info info{};
+  return ::dladdr(address, &info) != 0 ? info : Dl_info{};
+}
+
+/// libstdc++ reads a clock for those that call it.
+bool is_in_standard_library(const void* address) noexcept {
+  const Dl_info in = module_of(address);
+  return in.dli_fname && std::string_view(in.dli_fname).find("/libstdc++.") != std::string::npos;
+}
+
+/// Whether it is the program that reads a clock, by a call which returns to `by`, and not a library
+/// for itself.
+bool program_reads(const void* program, void* by) noexcept {
+  const void* reader = by;
+  if (is_in_standard_library(by)) {
+    std::array<void*, 16> calls{};
+    auto* const end = calls.data() + ::backtrace(calls.data(), static_cast<int>(calls.size()));
+    reader = nullptr;
+    for (auto* c = std::find(calls.data(), end, by); c != end && !reader; ++c)
+      if (!is_in_standard_library(*c))
+        reader = *c;
   }
-  return false;
+  return module_of(reader).dli_fbase == module_of(program).dli_fbase;
 }
 
 } // namespace
 
-void clock_is_read(const char* call) noexcept {
+void clock_is_read(const char* call, void* by) noexcept {
   static thread_local constinit bool asking = false; // who asks may read a clock
   simulator* const s = simulator::in_step();
   if (!s || asking)
@@ -44,7 +51,7 @@ void clock_is_read(const char* call) noexcept {
   asking = true;
   try {
     const auto* const task = troupe::detail::current_task_block();
-    if (program_reads())
+    if (program_reads(call, by))
       s->fail((task ? "task '" + name_or_empty(*task) + "'" : std::string("a call on a thread"))
               + " has read the machine's clock, which no seed brings back: " + call
               + "; current_time() and current_wall_time() are those of the simulation");

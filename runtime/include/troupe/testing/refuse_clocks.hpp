@@ -31,20 +31,21 @@ extern "C" int clock_gettime(clockid_t id, timespec* into) noexcept {
   troupe::testing::internal::clock_is_read(
     id == CLOCK_REALTIME    ? "std::chrono::system_clock::now or clock_gettime(CLOCK_REALTIME)"
     : id == CLOCK_MONOTONIC ? "std::chrono::steady_clock::now or clock_gettime(CLOCK_MONOTONIC)"
-                            : "clock_gettime");
+                            : "clock_gettime",
+    __builtin_return_address(0));
   return real(id, into);
 }
 
 extern "C" int gettimeofday(timeval* into, void* zone) noexcept {
   static auto* const real =
     troupe::testing::internal::real_function<int(timeval*, void*)>("gettimeofday");
-  troupe::testing::internal::clock_is_read("gettimeofday");
+  troupe::testing::internal::clock_is_read("gettimeofday", __builtin_return_address(0));
   return real(into, zone);
 }
 
 extern "C" std::time_t time(std::time_t* into) noexcept {
   static auto* const real =
     troupe::testing::internal::real_function<std::time_t(std::time_t*)>("time");
-  troupe::testing::internal::clock_is_read("std::time");
+  troupe::testing::internal::clock_is_read("std::time", __builtin_return_address(0));
   return real(into);
 }
