@@ -34,8 +34,9 @@ public:
   /// is taken out of the queue, or cancelled when it has begun.
   [[nodiscard]] task<Result> run(Job job, job_options options = {});
 
-  /// Hands `job` over; waits while the queue is full. A failure goes to the dead letters. A
-  /// checkpoint; cancelled, nothing was handed over.
+  /// Hands `job` over; waits while the queue is full. A failure goes to the dead letters. To be
+  /// awaited where it is called, as a channel's `send`. A checkpoint; cancelled, nothing was handed
+  /// over.
   [[nodiscard]] auto submit(Job job, job_options options = {});
 
   /// As `submit`, if the queue is not full; `job` is moved from only then. Not a checkpoint.
