@@ -72,11 +72,11 @@ public:
     entries& queue = queued_.find(e.priority)->second;
     if (!in_front)
       return enqueue(queue, e);
-    if (!exchange_)
-      return put(queue, queue.begin(), e);
-    pull_back();
+    if (exchange_)
+      pull_back();
     put(queue, queue.begin(), e);
-    expose();
+    if (exchange_)
+      expose();
   }
 
   /// The next one to do, if there is one.
@@ -111,7 +111,7 @@ public:
   /// For workers on other loops; null if there are none.
   [[nodiscard]] job_exchange<entry>* exchange() const noexcept { return exchange_.get(); }
 
-  /// What was claimed has left the queue; what has ended is seen to. Returns true if some of
+  /// What was taken has left the queue; what is over is seen to. Returns true if some of
   /// that is to be tried again, later.
   bool collect() {
     if (!exchange_)

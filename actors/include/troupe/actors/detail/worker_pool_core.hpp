@@ -140,6 +140,18 @@ private:
     entry& entry_;
   };
 
+  /// Of a job that is done in a scope: who does not want it any more cancels that.
+  class can_be_cancelled {
+  public:
+    can_be_cancelled(entry& e, cancel_scope& s) noexcept : entry_(e) { e.extras->scope = &s; }
+    can_be_cancelled(const can_be_cancelled&) = delete;
+    can_be_cancelled& operator=(const can_be_cancelled&) = delete;
+    ~can_be_cancelled() { entry_.extras->scope = nullptr; }
+
+  private:
+    entry& entry_;
+  };
+
   /// Workers that end from now on are not replaced.
   class closing {
   public:
@@ -287,7 +299,7 @@ private:
     std::exception_ptr error;
     try {
       co_await with_cancel_scope([&](cancel_scope& s) -> task<> {
-        e.extras->scope = &s;
+        const can_be_cancelled now(e, s);
         if (limited)
           s.deadline(e.deadline);
         co_await call(w, e);
@@ -308,8 +320,6 @@ private:
   }
 
   void end(worker& w, entry& e, const std::exception_ptr& error) noexcept {
-    if (e.extras)
-      e.extras->scope = nullptr;
     w.job = nullptr;
     try {
       if (jobs_.finish(e, error))
@@ -439,8 +449,6 @@ private:
     if (lost)
       ++lost_;
     if (job) {
-      if (job->extras)
-        job->extras->scope = nullptr;
       if (job->discarded || closing_)
         jobs_.forget(*job);
       else if (options_.lost == delivery::at_least_once && job->losses++ < options_.max_losses)
