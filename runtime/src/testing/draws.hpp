@@ -38,6 +38,13 @@ private:
   std::uint64_t count_ = 0;
 };
 
+/// What `random_fraction` makes of these bits.
+[[nodiscard]] constexpr double fraction_of(std::uint64_t bits) noexcept {
+  constexpr unsigned digits = 53; // of a double
+  return static_cast<double>(bits >> (64 - digits))
+         / static_cast<double>(std::uint64_t{1} << digits);
+}
+
 /// As many draws can be changed, from the first on.
 constexpr std::uint64_t most_draws = 10'000'000;
 

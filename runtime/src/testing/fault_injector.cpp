@@ -192,12 +192,7 @@ bool fault_injector::strikes(planned& p, std::uint64_t number) {
   return true;
 }
 
-bool fault_injector::planned::chance(double of) {
-  constexpr int digits = 53; // of a double
-  // the other way round, so that 0 strikes last
-  const std::uint64_t bits = ~simulator::leave_to_chance(~random());
-  return static_cast<double>(bits >> (64 - digits)) * 0x1p-53 < of;
-}
+bool fault_injector::planned::chance(double of) { return simulator::happens(of, random()); }
 
 void fault_injector::checkpoint(watch& w, planned& p, std::uint64_t number) {
   task_block& t = w.task();

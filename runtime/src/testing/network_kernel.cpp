@@ -38,10 +38,6 @@ bool is_loopback(const socket_address& a) {
   return host == "::1" || host.starts_with("127.");
 }
 
-double fraction_of(std::uint64_t bits) noexcept {
-  return static_cast<double>(bits >> 11U) / 9007199254740992.0; // 2^53
-}
-
 } // namespace
 
 network_agent::key network_agent::expect(packet p, time_point when) {
@@ -217,12 +213,11 @@ std::uint64_t simulated_network::kernel::bits() noexcept {
 }
 
 double simulated_network::kernel::fraction() noexcept {
-  return fraction_of(internal::simulator::leave_to_chance(bits()));
+  return internal::fraction_of(internal::simulator::leave_to_chance(bits()));
 }
 
 bool simulated_network::kernel::chance(double of) noexcept {
-  // the other way round, so that 0 lets nothing happen
-  return fraction_of(~internal::simulator::leave_to_chance(~bits())) < of;
+  return internal::simulator::happens(of, bits());
 }
 
 duration simulated_network::kernel::part_of(duration d) noexcept {

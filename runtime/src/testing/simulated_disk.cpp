@@ -222,7 +222,7 @@ private:
     return random_ ? internal::simulator::leave_to_chance((*random_)()) : random_bits();
   }
   [[nodiscard]] std::size_t below(std::size_t n) { return bits() % n; }
-  [[nodiscard]] double fraction() { return static_cast<double>(bits() >> 11U) * 0x1p-53; }
+  [[nodiscard]] double fraction() { return internal::fraction_of(bits()); }
 
   const simulated_disk_options options_;
   internal::quiet_mutex mutex_;

@@ -67,6 +67,11 @@ public:
     simulator* const s = current();
     return s ? s->chances_.next([bits] { return bits; }) : bits;
   }
+  /// Whether something happens that does with this `chance`, by `bits` that were drawn for it. The
+  /// other way round, so that 0 in their place lets nothing happen.
+  [[nodiscard]] static bool happens(double chance, std::uint64_t bits) noexcept {
+    return fraction_of(~leave_to_chance(~bits)) < chance;
+  }
   void submit(troupe::detail::thread_job& job) noexcept override { jobs_.push_back(job); }
 
   /// The run has failed. What comes first counts.
