@@ -85,6 +85,49 @@ BOOST_AUTO_TEST_CASE(each_job_that_is_handed_over_is_done_once_or_is_a_dead_lett
   });
 }
 
+BOOST_AUTO_TEST_CASE(many_workers_of_a_loop_that_look_at_once_lose_none) {
+  testing::simulation_options takes_time; // so loops with short jobs wait before they look for more
+  takes_time.step_time = 1us;
+  const auto program = []() -> task<> {
+    std::vector<int> begun(1000);
+    const auto work = [&](int& job) -> task<int> {
+      ++begun[static_cast<std::size_t>(job)];
+      co_await checkpoint();
+      co_return job;
+    };
+    const worker_pool_options options = spread_over(150, 1000);
+    co_await with_worker_pool(options, work, [&](int_pool& pool) -> task<> {
+      co_await sleep_for(1s); // all workers wait
+      for (int i = 0; i < 1000; ++i)
+        co_await pool.submit(i);
+    });
+    BOOST_TEST(begun == std::vector<int>(1000, 1), boost::test_tools::per_element());
+  };
+  in_orders(program, takes_time);
+}
+
+BOOST_AUTO_TEST_CASE(urgent_jobs_make_no_room_for_others) {
+  in_orders([]() -> task<> {
+    const auto work = [](int& job) -> task<int> {
+      co_await sleep_for(1h);
+      co_return job;
+    };
+    const worker_pool_options options = spread_over(3, 10);
+    co_await with_worker_pool(options, work, [](int_pool& pool) -> task<> {
+      for (int i = 0; i < 3; ++i)
+        co_await pool.submit(i);
+      co_await sleep_for(1s);
+      BOOST_TEST(pool.statistics().busy == 3u);
+      int job = 3;
+      for (int i = 0; i < 9; ++i)
+        BOOST_TEST(pool.try_submit(job));
+      BOOST_TEST(pool.try_submit(job, {.priority = 1}));
+      BOOST_TEST(!pool.try_submit(job));
+      BOOST_TEST(pool.statistics().queued == 10u);
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(a_long_job_holds_up_no_other_and_no_place_in_the_queue) {
   in_orders([]() -> task<> {
     const worker_pool_options options = spread_over(2, 1);

@@ -22,7 +22,10 @@ public:
     std::swap(source_, other.source_);
     return *this;
   }
-  ~held() { release(); }
+  ~held() {
+    if (source_)
+      release();
+  }
 
   [[nodiscard]] explicit operator bool() const noexcept { return source_ != nullptr; }
 
@@ -74,14 +77,13 @@ private:
 
   void give_back() noexcept {
     home_.at_home("a semaphore", [this] {
-      if (auto* w = waiters_.first()) {
-        taken(w->task());
-        w->wake(); // handed over: the value does not change
-      } else {
+      if (auto* w = waiters_.first())
+        hand_over(*w);
+      else
         ++value_;
-      }
     });
   }
+  void hand_over(detail::waiter& w) noexcept;
   bool take(const detail::task_block* by) noexcept {
     if (value_ == 0)
       return false;

@@ -22,6 +22,11 @@ void semaphore::release() {
   give_back();
 }
 
+void semaphore::hand_over(detail::waiter& w) noexcept {
+  taken(w.task());
+  w.wake(); // the value does not change
+}
+
 task<> condition::wait(mutex::guard& lock) {
   mutex* m = lock.source();
   if (!m)

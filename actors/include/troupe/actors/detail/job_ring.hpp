@@ -2,10 +2,11 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 namespace troupe::pools {
@@ -17,9 +18,9 @@ inline constexpr std::size_t cache_line = 64;
 template <class T>
 class job_ring {
 public:
-  static constexpr std::uint64_t capacity = 256;
-
-  job_ring() = default;
+  /// With room for as many, or some more.
+  explicit job_ring(std::size_t capacity)
+    : capacity_(std::bit_ceil(capacity)), slots_(std::make_unique<std::atomic<T*>[]>(capacity_)) {}
   job_ring(const job_ring&) = delete;
   job_ring& operator=(const job_ring&) = delete;
 
@@ -49,10 +50,12 @@ public:
     }
   }
 
-  /// On its loop, if the place of the one `capacity` before is not needed any more.
+  [[nodiscard]] std::uint64_t capacity() const noexcept { return capacity_; }
+
+  /// On its loop, if the place of the one `capacity()` before is not needed any more.
   void add(T& x) noexcept {
     const std::uint64_t at = added();
-    slots_[at % capacity].store(&x, std::memory_order_relaxed);
+    slot(at).store(&x, std::memory_order_relaxed);
     added_.store(at + 1, std::memory_order_release);
   }
 
@@ -65,7 +68,7 @@ public:
     return taken_.load(std::memory_order_acquire);
   }
   [[nodiscard]] T* at(std::uint64_t number) const noexcept {
-    return slots_[number % capacity].load(std::memory_order_relaxed);
+    return slot(number).load(std::memory_order_relaxed);
   }
 
   [[nodiscard]] std::size_t size() const noexcept {
@@ -74,12 +77,16 @@ public:
   }
 
 private:
+  [[nodiscard]] std::atomic<T*>& slot(std::uint64_t number) const noexcept {
+    return slots_[number & (capacity_ - 1)];
+  }
   [[nodiscard]] bool take_until(std::uint64_t& from, std::uint64_t end) noexcept {
     return taken_.compare_exchange_weak(from, end, std::memory_order_acq_rel,
                                         std::memory_order_acquire);
   }
 
-  alignas(cache_line) std::array<std::atomic<T*>, capacity> slots_{};
+  const std::uint64_t capacity_; // a power of two
+  const std::unique_ptr<std::atomic<T*>[]> slots_;
   alignas(cache_line) std::atomic<std::uint64_t> taken_{0};
   alignas(cache_line) std::atomic<std::uint64_t> added_{0};
 };

@@ -47,7 +47,7 @@ public:
 
   /// There are to be workers on all loops.
   void spread(unsigned loops, unsigned home) {
-    exchange_ = std::make_unique<job_exchange<entry>>(loops, home);
+    exchange_ = std::make_unique<job_exchange<entry>>(loops, home, options_.queue);
   }
 
   entry& add(Job&& job, int priority, time_point deadline, semaphore::permit&& room, bool wanted) {
@@ -60,7 +60,7 @@ public:
       blocks_.give(block);
       throw;
     }
-    if (!e->is_plain() || options_.retry)
+    if (!e->plain || options_.retry)
       equip(*e);
     enqueue(queue, *e);
     return *e;
@@ -80,24 +80,13 @@ public:
   }
 
   /// The next one to do, if there is one.
-  [[nodiscard]] entry* take() noexcept {
-    if (exchange_)
-      if (entry* const e = take_exposed())
-        return e;
-    return take_unexposed();
-  }
+  [[nodiscard]] entry* take() noexcept { return exchange_ ? take_any() : take_unexposed(); }
   [[nodiscard]] entry* take_unexposed() noexcept {
     entry* const e = next();
     if (!e)
       return nullptr;
     take_out(*e);
-    if (!e->is_plain())
-      put(running_, running_.end(), *e);
-    else {
-      e->place = nullptr;
-      ++running_here_;
-    }
-    e->room.release();
+    leave_queue(*e);
     return e;
   }
 
@@ -125,10 +114,18 @@ public:
       over = std::exchange(last, before);
     }
     bool again = false;
+    std::exception_ptr failure; // of the first one; it concerns none of the others
     while (over) {
       entry& e = *std::exchange(over, over->next_over);
-      again = finish(e, std::exchange(e.error, nullptr)) || again;
+      try {
+        again = finish(e, std::exchange(e.error, nullptr)) || again;
+      } catch (...) {
+        if (!failure)
+          failure = std::current_exception();
+      }
     }
+    if (failure)
+      std::rethrow_exception(failure);
     return again;
   }
 
@@ -159,8 +156,8 @@ public:
   }
 
   void forget(entry& e) noexcept {
-    if (e.extras && e.extras->expiry)
-      expiries_.erase(*e.extras->expiry);
+    if (e.extras) [[unlikely]]
+      expires_no_more(e);
     take_out(e);
     destroy(e);
     tell_if_drained();
@@ -187,9 +184,9 @@ public:
   }
 
   /// An attempt has left its value, or has failed. Returns true if there is to be another one,
-  /// later.
+  /// later. Throws what the policy throws, and `std::bad_alloc`; the job is over then.
   bool finish(entry& e, const std::exception_ptr& error) {
-    if (!e.value)
+    if (!e.value) [[unlikely]]
       return has_failed(e, error);
     ++counted_.done;
     settle(e);
@@ -207,7 +204,7 @@ public:
   }
 
   [[nodiscard]] bool nothing_to_do() const noexcept {
-    return running_here_ == 0 && running_.empty() && delayed_.empty() && !next()
+    return running_plain_ == 0 && running_.empty() && delayed_.empty() && !next()
            && (!exchange_ || seen_ == exchange_->at_home().added());
   }
 
@@ -229,7 +226,7 @@ public:
   /// What concerns jobs.
   [[nodiscard]] worker_pool_statistics statistics() const noexcept {
     worker_pool_statistics s = counted_;
-    s.busy = running_here_ + running_.size();
+    s.busy = running_plain_ + running_.size();
     if (exchange_) {
       const std::size_t taken = s.busy + (exchange_->at_home().taken() - seen_);
       s.busy = taken - std::min(taken, exchange_->set_aside());
@@ -248,7 +245,9 @@ public:
 private:
   using entries = typename entry::list;
 
-  void equip(entry& e) {
+  // What is not inlined is out of the way of plain jobs that go well.
+
+  [[gnu::noinline]] void equip(entry& e) {
     try {
       e.extras = std::make_unique<job_extras<entry>>();
       if (options_.retry)
@@ -259,6 +258,11 @@ private:
       destroy(e);
       throw;
     }
+  }
+
+  [[gnu::noinline]] void expires_no_more(entry& e) noexcept {
+    if (e.extras->expiry)
+      expiries_.erase(*e.extras->expiry);
   }
 
   /// Which may hand over another job.
@@ -283,18 +287,31 @@ private:
     if (e.place)
       e.place->erase(e.place->iterator_to(e));
     else
-      --running_here_;
+      --running_plain_;
+  }
+
+  /// Is under way.
+  void leave_queue(entry& e) noexcept {
+    if (e.plain) {
+      e.place = nullptr;
+      ++running_plain_;
+    } else
+      put(running_, running_.end(), e);
+    e.room.release();
   }
 
   /// Most have the priority of the one before.
   [[nodiscard]] entries& queue_of(int priority) {
-    if (!last_queue_ || last_queue_->first != priority)
-      last_queue_ = &*queued_.try_emplace(priority).first;
+    if (!last_queue_ || last_queue_->first != priority) [[unlikely]]
+      find_queue_of(priority);
+    return last_queue_->second;
+  }
+  [[gnu::noinline]] void find_queue_of(int priority) {
+    last_queue_ = &*queued_.try_emplace(priority).first;
     if (exchange_ && queued_.size() > 1 && !exchange_->sets_none_aside()) {
       exchange_->set_none_aside(); // or others would begin what is less urgent
       pull_back();
     }
-    return last_queue_->second;
   }
 
   [[nodiscard]] bool is_queued(const entry& e) const noexcept {
@@ -303,6 +320,8 @@ private:
 
   /// Of those that are not exposed.
   [[nodiscard]] entry* next() const noexcept {
+    if (queued_.size() == 1) [[likely]]
+      return last_queue_->second.empty() ? nullptr : &last_queue_->second.front();
     for (const auto& [priority, waiting_ones] : queued_)
       if (!waiting_ones.empty())
         return const_cast<entry*>(&waiting_ones.front());
@@ -310,7 +329,11 @@ private:
   }
 
   void tell_if_drained() noexcept {
-    if (drained_ && nothing_to_do())
+    if (drained_) [[unlikely]]
+      look_whether_drained();
+  }
+  [[gnu::noinline]] void look_whether_drained() noexcept {
+    if (nothing_to_do())
       std::exchange(drained_, nullptr)->set();
   }
 
@@ -321,7 +344,7 @@ private:
       return enqueue_for_all(queue, e);
     put(queue, queue.end(), e);
   }
-  void enqueue_for_all(entries& queue, entry& e) noexcept {
+  [[gnu::noinline]] void enqueue_for_all(entries& queue, entry& e) noexcept {
     if (e.priority > lowest_exposed_)
       pull_back();
     else if (!next() && may_be_exposed(e))
@@ -331,8 +354,7 @@ private:
   }
 
   [[nodiscard]] bool may_be_exposed(const entry& e) const noexcept {
-    const auto& ring = exchange_->at_home();
-    return e.is_plain() && ring.added() - seen_ != ring.capacity;
+    return e.plain && exchange_->at_home().added() - seen_ < exchange_->room();
   }
 
   void expose(entry& e) noexcept {
@@ -347,6 +369,10 @@ private:
     }
   }
 
+  [[nodiscard]] entry* take_any() noexcept {
+    entry* const e = take_exposed();
+    return e ? e : take_unexposed();
+  }
   [[nodiscard]] entry* take_exposed() noexcept {
     entry* e = exchange_->at_home().take();
     if (!e)
@@ -361,15 +387,15 @@ private:
   /// Nothing is exposed after this, as if it never had been.
   void pull_back() noexcept {
     entries exposed, set_aside; // these were the first
-    const auto take_back = [this](entry& e, entries& to) {
-      see_taken();
-      take_out(e);
-      put(to, to.end(), e);
-    };
-    while (entry* const e = exchange_->at_home().take())
-      take_back(*e, exposed);
-    while (entry* const e = exchange_->take_set_aside())
-      take_back(*e, set_aside);
+    while (entry* const e = exchange_->at_home().take()) {
+      see_taken([](entry&) {}, e); // it keeps its place in the queue
+      put(exposed, exposed.end(), *e);
+    }
+    see_taken();
+    while (entry* const e = exchange_->take_set_aside()) {
+      take_out(*e);
+      put(set_aside, set_aside.end(), *e);
+    }
     for (entries* from : {&exposed, &set_aside})
       while (!from->empty()) {
         entry& e = from->back();
@@ -384,26 +410,31 @@ private:
     see_taken([](entry&) {});
   }
   template <class F>
-  void see_taken(F f) noexcept {
+  void see_taken(F f, const entry* but_not = nullptr) noexcept {
     const auto& ring = exchange_->at_home();
     for (const std::uint64_t end = ring.taken(); seen_ != end; ++seen_) {
       entry& e = *ring.at(seen_);
       f(e);
-      put(running_, running_.end(), e);
-      e.room.release();
+      if (&e != but_not)
+        leave_queue(e);
     }
   }
 
-  bool has_failed(entry& e, const std::exception_ptr& error) {
+  [[gnu::noinline]] bool has_failed(entry& e, const std::exception_ptr& error) {
     if (e.discarded) {
       forget(e);
-    } else if (!error) {
-      fail(e, std::make_exception_ptr(timeout_error("troupe: a job of '" + options_.name
-                                                    + "' was not done in its time")));
-    } else if (try_again(e, error)) {
-      return true;
-    } else {
-      fail(e, error);
+      return false;
+    }
+    try {
+      if (error && try_again(e, error))
+        return true;
+      fail(e, error ? error
+                    : std::make_exception_ptr(timeout_error("troupe: a job of '" + options_.name
+                                                            + "' was not done in its time")));
+    } catch (...) {
+      if (!e.wanted) // else by who waits
+        forget(e);
+      throw;
     }
     return false;
   }
@@ -449,7 +480,7 @@ private:
   std::map<int, entries, std::greater<>> queued_;
   std::pair<const int, entries>* last_queue_ = nullptr;
   entries running_, delayed_, over_;
-  std::size_t running_here_ = 0; // plain ones, which are in no list: nobody asks for them
+  std::size_t running_plain_ = 0; // these are in no list: nobody but their workers asks for them
   std::multimap<time_point, entry*> expiries_; // of those that nobody waits for
   channel_ends<failed_job<Job>> letters_;
   std::shared_ptr<event> drained_;

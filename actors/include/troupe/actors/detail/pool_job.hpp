@@ -28,6 +28,8 @@ namespace troupe::pools {
 /// What most jobs have no need of.
 template <class Entry>
 struct job_extras {
+  [[gnu::noinline]] ~job_extras() = default; // out of the way of those that have none
+
   event done;                    // for the one who wants the result
   cancel_scope* scope = nullptr; // while it is done
   time_point due = {};           // to be tried again
@@ -59,15 +61,13 @@ struct pool_job
   using list = boost::intrusive::list<pool_job>;
 
   pool_job(Job&& j, int p, time_point d, semaphore::permit&& r, bool is_wanted)
-    : job_at_work<Job, Result>(std::move(j)), priority(p), wanted(is_wanted), deadline(d),
-      room(std::move(r)) {}
+    : job_at_work<Job, Result>(std::move(j)), plain(!is_wanted && d == time_point::max()),
+      wanted(is_wanted), priority(p), deadline(d), room(std::move(r)) {}
 
-  /// Nothing ends it before its time but its worker's end.
-  [[nodiscard]] bool is_plain() const noexcept { return !wanted && deadline == time_point::max(); }
-
-  int priority;
+  const bool plain;       // nothing ends it before its time but its worker's end
   bool wanted;            // by somebody who waits
   bool discarded = false; // he has gone
+  int priority;
   time_point deadline;
   semaphore::permit room; // in the queue
   list* place = nullptr;
@@ -116,14 +116,14 @@ public:
   }
 
   [[nodiscard]] void* take() {
-    if (!first_)
+    if (!first_) [[unlikely]]
       return ::operator new(sizeof(T), alignment);
     --count_;
     return std::exchange(first_, first_->next);
   }
 
   void give(void* block) noexcept {
-    if (count_ == most)
+    if (count_ == most) [[unlikely]]
       return drop(block);
     ++count_;
     first_ = new (block) spare{first_};

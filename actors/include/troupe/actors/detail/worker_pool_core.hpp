@@ -174,18 +174,17 @@ private:
 
   // -- workers ----------------------------------------------------------------------
 
-  [[nodiscard]] std::size_t most_workers() const noexcept {
-    return std::max(options_.workers, options_.max_workers);
-  }
-
   /// There is one job more.
   void need_worker() noexcept {
-    if (!idle_.empty()) {
-      worker& w = *idle_.front();
-      w.place.splice(w.place.end(), idle_, w.position);
-      w.wake->set();
-    } else if (workers_.size() < most_workers())
-      wake_keeper(); // which can wait for memory
+    if (!idle_.empty() || workers_.size() < most_workers_)
+      find_worker();
+  }
+  [[gnu::noinline]] void find_worker() noexcept {
+    if (idle_.empty())
+      return wake_keeper(); // who can wait for memory
+    worker& w = *idle_.front();
+    w.place.splice(w.place.end(), idle_, w.position);
+    w.wake->set();
   }
 
   void start_worker() {
@@ -209,7 +208,7 @@ private:
       for (std::size_t n = jobs_.requeue_due(); n != 0; --n)
         need_worker();
       while (workers_.size() < options_.workers
-             || (workers_.size() < most_workers() && idle_.empty() && jobs_.queued() > fresh_))
+             || (workers_.size() < most_workers_ && idle_.empty() && jobs_.queued() > fresh_))
         start_worker();
       keeper_work_.emplace();
       co_await move_on_at(jobs_.next_due(), [this]() -> task<> { co_await keeper_work_->wait(); });
@@ -252,7 +251,7 @@ private:
   task<bool> do_jobs_here(worker& w) {
     unsigned done = 0; // perhaps without a checkpoint
     while (entry* const e = jobs_.take()) {
-      if (!e->is_plain()) {
+      if (!e->plain) {
         const bool goes_on = co_await perform_limited(w, *e);
         if (!goes_on)
           co_return false;
@@ -461,12 +460,13 @@ private:
   }
 
   const worker_pool_options options_;
+  const std::size_t most_workers_ = std::max(options_.workers, options_.max_workers);
   const function function_;
   nursery* nursery_ = nullptr;
+  semaphore room_; // in the queue, of `jobs_`
   job_store<Job, Result> jobs_{options_};
   workers workers_;
   std::list<worker*> idle_; // the last one to become so comes first
-  semaphore room_;
   std::optional<event> keeper_work_;
   std::size_t fresh_ = 0; // workers that have not begun
   std::uint64_t lost_ = 0;
