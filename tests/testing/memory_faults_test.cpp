@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "planned.hpp"
 #include "support/contains.hpp"
+#include "support/loopback.hpp"
+#include "support/stream_pair.hpp"
 
 #include <troupe/detail/recycler.hpp>
 #include <troupe/testing/explore.hpp>
 #include <troupe/testing/injection.hpp>
 #include <troupe/testing/live_faults.hpp>
+#include <troupe/testing/memory_stream.hpp>
 #include <troupe/testing/network.hpp>
 #include <troupe/testing/replace_new.hpp>
 #include <troupe/testing/simulated_disk.hpp>
@@ -218,6 +221,37 @@ BOOST_AUTO_TEST_CASE(plan_of_a_real_run_fails_allocations_while_it_is_on) {
   });
   BOOST_TEST(struck >= 1);
   BOOST_TEST(live.unmatched("memory") == "");
+}
+
+BOOST_AUTO_TEST_CASE(live_plan_forgets_the_streams_that_have_ended) {
+  live_faults live(1);
+  live.add("breaks", {resets("*", when::at_byte(1'000'000))});
+  live.on("breaks");
+  const auto say_something = [](stream& from, stream& to) -> task<> {
+    co_await from.write_all("hello");
+    BOOST_TEST(co_await troupe_test::read_text(to, 5) == "hello");
+  };
+  const auto in_memory = [&]() -> task<> {
+    auto [a, b] = memory_stream_pair();
+    co_await say_something(a, b);
+  };
+  const auto over_tcp = [&]() -> task<> {
+    tcp_listener l(0, troupe_test::loopback);
+    auto a = co_await open_tcp_stream("127.0.0.1", l.port());
+    auto b = co_await l.accept();
+    co_await say_something(a, b);
+  };
+  const auto times = [](int n, const std::function<task<>()>& what) -> task<long> {
+    for (int i = 0; i < n; ++i)
+      co_await what();
+    co_return allocations.live();
+  };
+  run([&]() -> task<> {
+    for (const std::function<task<>()>& what : {std::function<task<>()>(in_memory), {over_tcp}}) {
+      const long before = co_await times(1100, what); // some names of the last ones are kept
+      BOOST_TEST(co_await times(200, what) < before + 50);
+    }
+  });
 }
 
 BOOST_AUTO_TEST_CASE(impossible_fault_of_memory_is_an_error) {

@@ -97,13 +97,13 @@ private:
 };
 
 /// What a task that reads to the end has got.
-struct heard {
+struct read_result {
   std::string bytes;
   std::size_t largest = 0; // of the pieces
   std::string error;
 };
 
-task<> listen_to(stream& s, heard& to) {
+task<> read_to_end(stream& s, read_result& to) {
   try {
     for (std::string text = co_await read_text(s); !text.empty(); text = co_await read_text(s)) {
       to.bytes += text;
@@ -206,11 +206,11 @@ BOOST_AUTO_TEST_CASE(reads_are_short_in_the_direction_that_is_named) {
 BOOST_AUTO_TEST_CASE(connection_is_reset_where_a_byte_moves_counted_from_when_it_was_switched_on) {
   with_both([](connection& c) -> task<> {
     plan p(resets(c.to_server, when::at_byte(4)));
-    heard server, client;
+    read_result server, client;
     std::string error;
     co_await with_nursery([&](nursery& n) -> task<> {
-      n.start_soon([&]() -> task<> { co_await listen_to(*c.server, server); });
-      n.start_soon([&]() -> task<> { co_await listen_to(*c.client, client); });
+      n.start_soon([&]() -> task<> { co_await read_to_end(*c.server, server); });
+      n.start_soon([&]() -> task<> { co_await read_to_end(*c.client, client); });
       co_await c.client->write_all("hello ");
       co_await sleep_for(1s);
       p.on();
@@ -237,9 +237,9 @@ BOOST_AUTO_TEST_CASE(connection_is_reset_at_the_nth_write_each_time_that_it_is_s
   for (int round = 0; round < 2; ++round)
     with_both([](connection& c) -> task<> {
       plan p(resets(c.to_server, when::at(3)));
-      heard server;
+      read_result server;
       co_await with_nursery([&](nursery& n) -> task<> {
-        n.start_soon([&]() -> task<> { co_await listen_to(*c.server, server); });
+        n.start_soon([&]() -> task<> { co_await read_to_end(*c.server, server); });
         for (int i = 0; i < 3; ++i) { // never the third since then
           p.on();
           co_await c.client->write_all("1");
@@ -324,8 +324,8 @@ BOOST_AUTO_TEST_CASE(who_stalls_can_be_cancelled_and_hears_of_a_close) {
       co_await c.client->close();
     });
     BOOST_TEST((current_time() - begin == 7s));
-    heard server;
-    co_await listen_to(*c.server, server);
+    read_result server;
+    co_await read_to_end(*c.server, server);
     BOOST_TEST(server.bytes == "");
   });
 }
@@ -339,13 +339,13 @@ BOOST_AUTO_TEST_CASE(much_that_moves_in_short_writes_and_reads_arrives_whole) {
     std::string all(1'000'000, ' ');
     for (std::size_t i = 0; i < all.size(); ++i)
       all[i] = static_cast<char>('a' + i % 23);
-    heard client;
+    read_result client;
     co_await with_nursery([&](nursery& n) -> task<> {
       n.start_soon([&]() -> task<> {
         co_await echo(*c.server);
         co_await c.server->send_eof();
       });
-      n.start_soon([&]() -> task<> { co_await listen_to(*c.client, client); });
+      n.start_soon([&]() -> task<> { co_await read_to_end(*c.client, client); });
       const std::array<std::span<const std::byte>, 3> parts = {
         std::as_bytes(std::span(all)).first(10), {}, std::as_bytes(std::span(all)).subspan(10)};
       co_await c.client->write_all(parts);
@@ -479,9 +479,9 @@ BOOST_AUTO_TEST_CASE(nothing_is_left_of_connections_that_were_reset) {
     for (int i = 0; i < 50; ++i) {
       const auto connect = i % 2 == 0 ? over_tcp : over_a_unix_socket;
       connection c = co_await connect();
-      heard server;
+      read_result server;
       co_await with_nursery([&](nursery& n) -> task<> {
-        n.start_soon([&]() -> task<> { co_await listen_to(*c.server, server); });
+        n.start_soon([&]() -> task<> { co_await read_to_end(*c.server, server); });
         try {
           for (int k = 0; k < 10; ++k)
             co_await c.client->write_all("hello");

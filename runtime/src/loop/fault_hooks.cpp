@@ -15,6 +15,8 @@ namespace {
 /// Shared: those who ask, on all loops.
 std::shared_mutex mutex;
 
+constinit std::atomic<std::uint64_t> last_stream{0};
+
 std::vector<fault_hooks*>& all() {
   static std::vector<fault_hooks*> hooks;
   return hooks;
@@ -44,10 +46,8 @@ void remove_fault_hooks(fault_hooks& h) noexcept {
     fault_hooks_there.fetch_sub(1, std::memory_order_relaxed);
 }
 
-std::uint64_t new_stream_number() noexcept {
-  static constinit std::atomic<std::uint64_t> last{0};
-  return last.fetch_add(1, std::memory_order_relaxed) + 1;
-}
+stream_number::stream_number() noexcept
+  : value_(last_stream.fetch_add(1, std::memory_order_relaxed) + 1) {}
 
 void tell_task_begins(task_block& t) noexcept {
   for_each([&](fault_hooks& h) { h.task_begins(t); });
@@ -75,6 +75,10 @@ stream_fault ask_stream(const stream_use& use) noexcept {
       all_of_them.datagram = f.datagram;
   });
   return all_of_them;
+}
+
+void tell_stream_ends(std::uint64_t stream) noexcept {
+  for_each([&](fault_hooks& h) { h.stream_ends(stream); });
 }
 
 int ask_file(file_use what, const std::string& path, std::size_t& size) noexcept {

@@ -88,6 +88,16 @@ public:
   [[nodiscard]] bool may_read(std::span<std::byte> into, std::size_t& size) noexcept;
   [[nodiscard]] bool may_write(std::size_t& size) noexcept;
 
+  /// While `faults_in_force()`, before a datagram is sent to `to`, null if that is connected:
+  /// false if the fault plans have lost it, or hold it back.
+  [[nodiscard]] bool may_send(const socket_address* to, std::span<const std::byte> data) noexcept;
+
+  /// A datagram was sent: those that it was to overtake follow.
+  void was_sent(const socket_address* to) noexcept {
+    if (faults_) [[unlikely]]
+      send_overtaken(to);
+  }
+
   /// A Unix socket has made the file `path`, which goes when this is closed.
   void remove_at_close(std::string path) noexcept { file_ = std::move(path); }
 
@@ -133,7 +143,9 @@ private:
   friend class socket_op;
 
   [[nodiscard]] bool heeds_plans() const noexcept;
+  [[nodiscard]] socket_faults& faults();
   [[nodiscard]] bool may_move(direction d, std::size_t& size) noexcept;
+  void send_overtaken(const socket_address* to) noexcept;
   void reset(direction d) noexcept;
   [[nodiscard]] bool would_not_block(short events) const noexcept;
   void retry(direction d) noexcept;

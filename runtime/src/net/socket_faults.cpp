@@ -2,6 +2,7 @@
 #include "socket_faults.hpp"
 
 #include "listen.hpp"
+#include "system_calls.hpp"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -35,15 +36,17 @@ void socket_faults::way::expired() noexcept {
 }
 
 socket_faults::socket_faults(socket_state& s) noexcept
-  : socket_(s), number_(new_stream_number()), reading_(s, direction::read),
-    writing_(s, direction::write) {}
+  : socket_(s), reading_(s, direction::read), writing_(s, direction::write) {}
+
+std::string socket_faults::here() const {
+  const socket_address at = socket_.local_address();
+  const bool nameless = at.is_unix() && at.size() <= offsetof(sockaddr_un, sun_path);
+  return nameless ? name_of_client(socket_.peer(), ::getpid()) : at.text();
+}
 
 /// In the direction of its bytes, and the same at both ends.
 std::string socket_faults::name(direction d) const {
-  const socket_address at = socket_.local_address();
-  const bool nameless = at.is_unix() && at.size() <= offsetof(sockaddr_un, sun_path);
-  const std::string here = nameless ? name_of_client(socket_.peer(), ::getpid()) : at.text();
-  return d == direction::read ? socket_.peer() + " > " + here : here + " > " + socket_.peer();
+  return d == direction::read ? socket_.peer() + " > " + here() : here() + " > " + socket_.peer();
 }
 
 bool socket_faults::may_move(direction d, std::size_t& size) {
@@ -52,7 +55,7 @@ bool socket_faults::may_move(direction d, std::size_t& size) {
   const std::uint64_t before = d == direction::read ? so_far.bytes_read : so_far.bytes_written;
   if (before > w.until || (before == w.until && !w.breaks)) {
     const stream_fault f =
-      ask_stream({name(d), number_, before, size, d == direction::read, false, true});
+      ask_stream({name(d), number_.value(), before, size, d == direction::read, false, true});
     w.until = before + std::min(size, f.most);
     w.breaks = f.breaks;
     if (f.stall > duration::zero())
@@ -70,16 +73,88 @@ bool socket_faults::may_move(direction d, std::size_t& size) {
   return size != 0;
 }
 
+// -- datagrams ------------------------------------------------------------------------------
+
+socket_address socket_faults::there(const socket_address* to) const noexcept {
+  if (to)
+    return *to;
+  socket_address peer;
+  socklen_t size = socket_address::capacity;
+  if (::getpeername(socket_.fd(), peer.data(), &size) == 0)
+    peer.size(size);
+  return peer;
+}
+
+socket_faults::held_back::held_back(socket_faults& f, const socket_address& to,
+                                    std::span<const std::byte> data, bool is_overtaken)
+  : faults_(f), to_(to), data_(data.begin(), data.end()), is_overtaken_(is_overtaken) {}
+
+socket_faults::held_back::~held_back() {
+  if (armed())
+    faults_.socket_.home().timers().remove(*this);
+}
+
+bool socket_faults::held_back::goes_behind_one_to(const socket_address& there) const noexcept {
+  return is_overtaken_ && to_ == there;
+}
+
+void socket_faults::held_back::send() const noexcept {
+  if (faults_.socket_.open())
+    static_cast<void>(sys::send_to(faults_.socket_.fd(), data_.data(), data_.size(), &to_));
+}
+
+void socket_faults::held_back::expired() noexcept {
+  send();
+  faults_.held_back_.remove_if([this](const held_back& h) { return &h == this; });
+}
+
+bool socket_faults::may_send(const socket_address* to, std::span<const std::byte> data) {
+  using fate = message_fault::fate;
+  const socket_address target = there(to);
+  const stream_fault f = ask_stream({here() + " > " + target.text(), number_.value(),
+                                     socket_.statistics().bytes_written, data.size(), false, true});
+  if (f.datagram == fate::comes_twice)
+    static_cast<void>(sys::send_to(socket_.fd(), data.data(), data.size(), to));
+  if (f.datagram != fate::comes_later && f.datagram != fate::is_overtaken)
+    return f.datagram != fate::is_lost;
+  loop& home = socket_.home();
+  held_back& late = held_back_.emplace_back(*this, target, data, f.datagram == fate::is_overtaken);
+  try {
+    home.timers().add(late, deadline_after(home.now(), f.stall));
+  } catch (...) {
+    held_back_.pop_back();
+    throw;
+  }
+  return false;
+}
+
+void socket_faults::send_overtaken(const socket_address* to) noexcept {
+  if (held_back_.empty())
+    return;
+  held_back_.remove_if([target = there(to)](const held_back& h) {
+    const bool goes = h.goes_behind_one_to(target);
+    if (goes)
+      h.send();
+    return goes;
+  });
+}
+
+// -- what sockets ask -------------------------------------------------------------------------
+
 /// Simulated networks ask for themselves.
 bool socket_state::heeds_plans() const noexcept {
   return kind_ != descriptor_kind::pipe && !network::of(fd());
 }
 
+socket_faults& socket_state::faults() {
+  if (!faults_)
+    faults_ = std::make_unique<socket_faults>(*this);
+  return *faults_;
+}
+
 bool socket_state::may_move(direction d, std::size_t& size) noexcept {
   try {
-    if (!faults_)
-      faults_ = std::make_unique<socket_faults>(*this);
-    return faults_->may_move(d, size);
+    return faults().may_move(d, size);
   } catch (...) { // no memory, no fault
     return true;
   }
@@ -100,6 +175,20 @@ bool socket_state::may_read(std::span<std::byte> into, std::size_t& size) noexce
 
 bool socket_state::may_write(std::size_t& size) noexcept {
   return !heeds_plans() || may_move(direction::write, size);
+}
+
+bool socket_state::may_send(const socket_address* to, std::span<const std::byte> data) noexcept {
+  if (!heeds_plans())
+    return true;
+  try {
+    return faults().may_send(to, data);
+  } catch (...) { // no memory, no fault
+    return true;
+  }
+}
+
+void socket_state::send_overtaken(const socket_address* to) noexcept {
+  faults_->send_overtaken(to);
 }
 
 void socket_state::reset(direction d) noexcept {

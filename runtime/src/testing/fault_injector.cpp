@@ -125,6 +125,7 @@ void fault_injector::on() {
       mine.seen = 0;
     streams_.clear();
     written_.clear();
+    ended_.clear();
   }
   troupe::detail::add_fault_hooks(*this);
   if (is_for_allocations()) {

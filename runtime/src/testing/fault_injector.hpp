@@ -16,7 +16,6 @@
 #include <random>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace troupe::testing::internal {
@@ -58,6 +57,7 @@ public:
   troupe::detail::message_fault message_arrives(std::uint64_t id, const std::string& name,
                                                 bool answer) override;
   troupe::detail::stream_fault stream_moves(const troupe::detail::stream_use& use) override;
+  void stream_ends(std::uint64_t stream) override;
   int file_used(file_use what, const std::string& path, std::size_t& size) override;
   void file_moved(file_use what, const std::string& path, std::size_t size) override;
   bool allocation_fails(troupe::detail::task_block& t) noexcept override;
@@ -87,6 +87,7 @@ private:
   struct stream_count {
     std::uint64_t moves = 0;
     std::uint64_t begin = 0; // the bytes before it was on
+    std::string written;     // what others may read yet: its name
   };
 
   [[nodiscard]] bool is_for_allocations() const noexcept;
@@ -111,7 +112,8 @@ private:
   mutable quiet_mutex mutex_; // guards what follows, and `plan_`
   std::unordered_map<const troupe::detail::task_block*, std::unique_ptr<watch>> watches_;
   std::unordered_map<std::uint64_t, stream_count> streams_; // by number and direction
-  std::unordered_set<std::string> written_;                 // directions, by name
+  std::unordered_map<std::string, std::size_t> written_;    // directions, by name: of how many
+  std::deque<std::string> ended_;                           // of these, the last ones to end
   // guards what follows, and the faults in it; behind the other
   mutable quiet_mutex allocations_mutex_;
   std::unordered_map<const troupe::detail::task_block*, allocating> allocating_;

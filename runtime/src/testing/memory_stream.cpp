@@ -275,12 +275,12 @@ struct memory_stream::end {
       return {};
     const auto& [from, to] = is_read ? std::tie(peer, local) : std::tie(local, peer);
     const auto before = is_read ? statistics.bytes_read : statistics.bytes_written;
-    return troupe::detail::ask_stream({from + " > " + to, number, before, size, is_read});
+    return troupe::detail::ask_stream({from + " > " + to, number.value(), before, size, is_read});
   }
 
   std::string peer, local;
   stream_statistics statistics;
-  const std::uint64_t number = troupe::detail::new_stream_number();
+  troupe::detail::stream_number number;
   troupe::detail::home_loop home;
   bool reading = false;
   bool writing = false;

@@ -285,8 +285,9 @@ troupe::detail::stream_fault simulated_network::kernel::ask_plans(sim_socket& s,
   const std::string here = end(s.host, s.local.port());
   const std::string there = end(far, far_port);
   const std::string name = reading ? there + " > " + here : here + " > " + there;
-  return troupe::detail::ask_stream(
-    {name, s.fault_number, reading ? s.taken_in_all : s.sent, size, reading, s.is_datagram});
+  return troupe::detail::ask_stream({name, s.fault_number.value(),
+                                     reading ? s.taken_in_all : s.sent, size, reading,
+                                     s.is_datagram});
 }
 
 void simulated_network::kernel::send(packet p, std::size_t from, std::size_t to) {

@@ -115,7 +115,7 @@ struct sim_socket {
   bool cut_off = false; // by plan: nothing more is sent
   std::uint64_t sent = 0;
   std::uint64_t taken_in_all = 0;
-  const std::uint64_t fault_number = troupe::detail::new_stream_number();
+  troupe::detail::stream_number fault_number;
   bool dual = false; // an IPv6 socket that takes IPv4, too
   bool reuse_port = false;
 

@@ -54,7 +54,28 @@ stream_fault fault_injector::stream_moves(const stream_use& use) {
     count.begin = use.before;
   counted_use now{use, count.moves};
   now.before -= count.begin;
+  if (!use.reading && use.far && count.written.empty()) {
+    std::size_t& of = written_[use.name];
+    count.written = use.name;
+    ++of;
+  }
   return use.datagram ? datagram_moves(now) : bytes_move(now);
+}
+
+/// What it has written may be read later; but who reads it after so many others have ended is taken
+/// for another program.
+void fault_injector::stream_ends(std::uint64_t stream) {
+  constexpr std::size_t most = 1000;
+  const std::lock_guard lock(mutex_);
+  for (const std::uint64_t way : {2 * stream, 2 * stream + 1})
+    if (auto gone = streams_.extract(way); gone && !gone.mapped().written.empty())
+      ended_.push_back(std::move(gone.mapped().written));
+  while (ended_.size() > most) {
+    const auto oldest = written_.find(ended_.front());
+    if (--oldest->second == 0)
+      written_.erase(oldest);
+    ended_.pop_front();
+  }
 }
 
 stream_fault fault_injector::datagram_moves(const counted_use& use) {
@@ -71,8 +92,6 @@ stream_fault fault_injector::datagram_moves(const counted_use& use) {
 
 stream_fault fault_injector::bytes_move(const counted_use& use) {
   stream_fault all;
-  if (!use.reading && use.far)
-    written_.insert(use.name);
   each_for<fault::shortening>(use.name, [&](planned& p, const fault::shortening& shorter) {
     if (!strikes_move(p, use, use.size))
       return;

@@ -45,7 +45,7 @@ enum class file_use : std::uint8_t {
 /// So many bytes of a stream move, or a datagram does.
 struct stream_use {
   const std::string& name; ///< of the direction: "from > to"
-  std::uint64_t stream;    ///< its `new_stream_number()`
+  std::uint64_t stream;    ///< its `stream_number`
   std::uint64_t before;    ///< bytes that have moved before, in this direction
   std::size_t size;
   bool reading = false;
@@ -75,6 +75,8 @@ public:
     return {};
   }
   virtual stream_fault stream_moves(const stream_use& /*use*/) { return {}; }
+  /// The one of that number. Any thread.
+  virtual void stream_ends(std::uint64_t /*stream*/) {}
   /// Before: gives 0, or the `errno` value to fail with; may make `size` less. Any thread.
   virtual int file_used(file_use /*what*/, const std::string& /*path*/, std::size_t& /*size*/) {
     return 0;
@@ -111,17 +113,32 @@ public:
   ~fault_under_way() { fault_hooks_there.fetch_sub(1, std::memory_order_relaxed); }
 };
 
-/// What tells a stream from all others that there have been. Any thread.
-[[nodiscard]] std::uint64_t new_stream_number() noexcept;
-
 // Ask all of them. None throws: what a hook throws for want of memory is no fault.
 void tell_task_begins(task_block& t) noexcept;
 [[nodiscard]] message_fault ask_message(std::uint64_t id, const std::string& name,
                                         bool answer) noexcept;
 [[nodiscard]] stream_fault ask_stream(const stream_use& use) noexcept;
+void tell_stream_ends(std::uint64_t stream) noexcept;
 [[nodiscard]] int ask_file(file_use what, const std::string& path, std::size_t& size) noexcept;
 void tell_file_moved(file_use what, const std::string& path, std::size_t size) noexcept;
 void tell_file_changed(file_use what, const std::string& path, const std::string& to) noexcept;
+
+/// What tells a stream, of which it is a part, from all others that there have been. Any thread.
+class stream_number {
+public:
+  stream_number() noexcept;
+  stream_number(const stream_number&) = delete;
+  stream_number& operator=(const stream_number&) = delete;
+  ~stream_number() {
+    if (faults_in_force())
+      tell_stream_ends(value_);
+  }
+
+  [[nodiscard]] std::uint64_t value() const noexcept { return value_; }
+
+private:
+  const std::uint64_t value_;
+};
 
 /// Posts what `make` makes, to each loop of each real run of the process. Any thread.
 void post_to_each_loop(const std::function<inbox_node&(loop&)>& make);

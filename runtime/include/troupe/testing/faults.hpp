@@ -109,7 +109,7 @@ template <class Error>
   return {std::move(tasks), at, fault::lacking_memory{}};
 }
 
-// -- messages, and datagrams of a simulated network -----------------------------------------------
+// -- messages, and datagrams (by "from > to", where they are sent) --------------------------------
 
 namespace internal {
 

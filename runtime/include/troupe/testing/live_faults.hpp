@@ -14,7 +14,8 @@ namespace troupe::testing {
 
 /// Fault plans for real runs, each with a name, that are switched on and off while the program
 /// runs: to see what it makes of a disk that is full, or of a lost message. The same faults as
-/// in a simulation, but for those of nodes; also of TCP and Unix sockets, and what goes over them.
+/// in a simulation, but for those of nodes; also of TCP, UDP and Unix sockets, and what goes over
+/// them.
 ///
 ///     live_faults trouble;
 ///     trouble.add("disk full", {file_fails("*.log", when::at(1), std::errc::no_space_on_device)});
