@@ -3,7 +3,6 @@
 #include <troupe/actors/connection_pool.hpp>
 #include <troupe/actors/supervisor.hpp>
 #include <troupe/actors/worker_pool.hpp>
-#include <troupe/testing/refuse_clocks.hpp>
 #include <troupe/troupe.hpp>
 
 #include "support/explored.hpp"

@@ -4,8 +4,6 @@
 #include "house.hpp"
 #include "support/explored.hpp"
 
-#include <troupe/testing/refuse_clocks.hpp>
-
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>

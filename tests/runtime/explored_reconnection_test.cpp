@@ -3,7 +3,6 @@
 // cut, the server refuses, crashes and comes back.
 #include "support/explored.hpp"
 
-#include <troupe/testing/refuse_clocks.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>

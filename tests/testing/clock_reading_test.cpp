@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "clock_reading_library.hpp"
 #include "support/contains.hpp"
 
-#include <troupe/testing/refuse_clocks.hpp>
+#include <troupe/testing/injection.hpp>
 #include <troupe/testing/simulation.hpp>
+#include <troupe/testing/test_failure.hpp>
 #include <troupe/troupe.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -22,22 +24,26 @@ using troupe_test::contains;
 namespace {
 
 /// Of a simulated program in which a task called 'reader' makes this call.
-std::string failure_of(const std::function<void()>& call, bool on_thread = false) {
+std::string failure_of(const std::function<void()>& call, bool on_thread = false,
+                       const simulation_options& options = {}) {
   bool goes_on = false;
-  const auto r = simulate(1, [&]() -> task<> {
-    co_await with_nursery([&](nursery& n) -> task<> {
-      n.start_soon(named("reader", [&]() -> task<> {
-        co_await sleep_for(1h);
-        if (on_thread)
-          co_await to_thread(call);
-        else
-          call();
-        co_await sleep_for(1h);
-        goes_on = true;
-      }));
-      co_return;
-    });
-  });
+  const auto r = simulate(
+    1,
+    [&]() -> task<> {
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon(named("reader", [&]() -> task<> {
+          co_await sleep_for(1h);
+          if (on_thread)
+            co_await to_thread(call);
+          else
+            call();
+          co_await sleep_for(1h);
+          goes_on = true;
+        }));
+        co_return;
+      });
+    },
+    options);
   BOOST_TEST(r.failed() == !goes_on);
   return r.why();
 }
@@ -45,6 +51,10 @@ std::string failure_of(const std::function<void()>& call, bool on_thread = false
 void read_steady() { static_cast<void>(std::chrono::steady_clock::now()); }
 void read_system() { static_cast<void>(std::chrono::system_clock::now()); }
 void read_time() { static_cast<void>(std::time(nullptr)); }
+void read_timespec() {
+  std::timespec now{};
+  static_cast<void>(std::timespec_get(&now, TIME_UTC));
+}
 
 } // namespace
 
@@ -56,6 +66,7 @@ BOOST_AUTO_TEST_CASE(the_clock_of_the_machine_is_refused_by_the_name_of_the_call
   BOOST_TEST(contains(text, "std::chrono::steady_clock::now"), text);
   BOOST_TEST(contains(failure_of(read_system), "std::chrono::system_clock::now"));
   BOOST_TEST(contains(failure_of(read_time), "std::time"));
+  BOOST_TEST(contains(failure_of(read_timespec), "std::timespec_get"));
   BOOST_TEST(contains(failure_of([] {
                         timeval now{};
                         ::gettimeofday(&now, nullptr);
@@ -82,7 +93,32 @@ BOOST_AUTO_TEST_CASE(the_clocks_of_the_simulation_are_not_refused) {
   BOOST_TEST(failure_of(look, true) == "");
 }
 
-BOOST_AUTO_TEST_CASE(libraries_may_look_at_the_clock_for_themselves) {
+BOOST_AUTO_TEST_CASE(libraries_of_the_program_are_the_program_as_well) {
+  BOOST_TEST(contains(failure_of(troupe_test::library_reads_steady_clock), "steady_clock::now"));
+  BOOST_TEST(contains(failure_of(troupe_test::library_reads_time), "std::time"));
+}
+
+BOOST_AUTO_TEST_CASE(a_program_reads_the_clock_where_it_is_let) {
+  simulation_options options;
+  options.may_read_clocks = true;
+  for (const auto call : {read_steady, read_system, read_time})
+    BOOST_TEST(failure_of(call, false, options) == "");
+
+  const auto scenario = []() -> task<> {
+    read_steady();
+    co_await checkpoint();
+  };
+  checkpoint_options cuts;
+  BOOST_CHECK_THROW(for_each_checkpoint(
+                      scenario, [](const injection&) {}, cuts),
+                    test_failure);
+  cuts.may_read_clocks = true;
+  BOOST_TEST(for_each_checkpoint(
+               scenario, [](const injection&) {}, cuts)
+             > 0);
+}
+
+BOOST_AUTO_TEST_CASE(libraries_of_the_system_may_look_at_the_clock_for_themselves) {
   const auto look = [] { ::ASN1_TIME_free(::X509_gmtime_adj(nullptr, 0)); };
   BOOST_TEST(failure_of(look) == "");
 }
@@ -98,6 +134,11 @@ BOOST_AUTO_TEST_CASE(in_real_runs_the_clock_is_read_as_ever) {
     timeval now{};
     BOOST_TEST(::gettimeofday(&now, nullptr) == 0);
     BOOST_TEST(now.tv_sec >= std::chrono::system_clock::to_time_t(year));
+    std::timespec now_too{};
+    BOOST_TEST(std::timespec_get(&now_too, TIME_UTC) == TIME_UTC);
+    BOOST_TEST(now_too.tv_sec >= now.tv_sec);
+    timespec never{};
+    BOOST_TEST(::clock_gettime(clockid_t{1'000'000}, &never) != 0);
   });
 }
 

@@ -19,13 +19,6 @@ namespace {
 
 thread_local constinit unsigned quiet = 0; // where it is not the task that allocates
 
-struct quiet_here {
-  quiet_here() noexcept { ++quiet; }
-  quiet_here(const quiet_here&) = delete;
-  quiet_here& operator=(const quiet_here&) = delete;
-  ~quiet_here() { --quiet; }
-};
-
 /// Shared: those who allocate.
 std::shared_mutex plans_mutex;
 
@@ -35,6 +28,9 @@ std::vector<allocation_plan*>& all_plans() {
 }
 
 } // namespace
+
+quiet_here::quiet_here() noexcept { ++quiet; }
+quiet_here::~quiet_here() { --quiet; }
 
 void quiet_mutex::lock() {
   mutex_.lock();

@@ -33,6 +33,15 @@ extern constinit std::atomic<unsigned> allocation_plans_there;
   return allocation_plans_there.load(std::memory_order_relaxed) != 0 && ask_allocation_plans();
 }
 
+/// As long as this is there, this thread allocates nothing as a task.
+class quiet_here {
+public:
+  quiet_here() noexcept;
+  quiet_here(const quiet_here&) = delete;
+  quiet_here& operator=(const quiet_here&) = delete;
+  ~quiet_here();
+};
+
 /// A mutex for what only tests have: who holds it allocates nothing as a task. A plan that
 /// struck there would break the test kit, not the program.
 class quiet_mutex {

@@ -216,6 +216,7 @@ bool run_simulated(const scenario_fn& scenario, const checkpoint_options& o, std
   options.order = schedule::in_turn;
   options.invariants = o.invariants;
   options.network = o.network;
+  options.may_read_clocks = o.may_read_clocks;
   return simulate(
            o.seed, [&] { return cut_off(scenario, o, k); }, options)
     .value();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "simulator.hpp"
+#include "clock_reading.hpp"
 #include "fault_plan.hpp"
 
 #include <troupe/cancel_scope.hpp>
@@ -131,9 +132,10 @@ bool simulator::step(runtime& rt) {
   if (candidates_.empty())
     return false;
   const candidate next = pick();
-  in_step_ = true;
-  run(rt, next);
-  in_step_ = false;
+  {
+    const clocks_refused refused(options_.may_read_clocks ? nullptr : this);
+    run(rt, next);
+  }
   if (options_.step_time > duration::zero())
     now_ += duration(leave_to_chance(step_random_())
                      % static_cast<std::uint64_t>(options_.step_time.count() + 1));

@@ -46,12 +46,6 @@ public:
     return static_cast<simulator*>(simulation::current());
   }
 
-  /// That of this thread, if it runs a step of the program at the moment; or null.
-  [[nodiscard]] static simulator* in_step() noexcept {
-    simulator* const s = current();
-    return s && s->in_step_ ? s : nullptr;
-  }
-
   [[nodiscard]] time_point now() const noexcept override { return now_; }
 
   void watch(step_watch& w) noexcept { watches_.push_back(w); }
@@ -138,7 +132,6 @@ private:
   std::uint32_t turn_ = 0; // the loop that made the last step
   std::exception_ptr failure_;
   bool stuck_ = false;
-  bool in_step_ = false;
 };
 
 } // namespace troupe::testing::internal

@@ -41,6 +41,7 @@ struct checkpoint_options {
   std::uint64_t seed = 1;    ///< simulated, of what the scenario draws; loops take turns
   std::vector<invariant> invariants;          ///< simulated, hold after each step
   troupe::detail::network* network = nullptr; ///< simulated: see network.hpp
+  bool may_read_clocks = false;               ///< simulated, as in `simulation_options`
 };
 
 /// Runs the scenario again and again, each time as if new, and cuts it off after its k-th

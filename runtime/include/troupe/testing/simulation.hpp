@@ -69,6 +69,8 @@ struct simulation_options {
                                ///< long as anything can run
   std::uint64_t max_steps = 1'000'000; ///< after which it is said to have no end
   std::size_t log_size = 200;          ///< entries of the event log that are kept
+  bool may_read_clocks = false;        ///< the program may read the machine's; a run in which
+                                       ///< that matters may not come back
   std::vector<invariant> invariants;
   std::vector<fault> faults;                            ///< see faults.hpp
   troupe::detail::configure_actors_fn configure_actors; ///< as in `run_options`
@@ -169,10 +171,11 @@ private:
 /// no end, and an invariant that does not hold.
 ///
 /// What the real machine would decide is refused with a `usage_error` that names the call:
-/// real sockets, processes, signals, `from_thread`. Files are read and written for real. The
-/// machine's clock is refused if refuse_clocks.hpp is included. What else the program itself takes
-/// from the machine (threads of its own, addresses as keys) is its own affair, and makes runs that
-/// cannot be repeated.
+/// real sockets, processes, signals, `from_thread`. Files are read and written for real. Where the
+/// program reads the machine's clock (`std::chrono::steady_clock::now()`, `std::time`, and so on)
+/// the run fails with a `test_failure` that names the call and the task; libraries of the system
+/// may read it for themselves. What else the program takes from the machine (threads of its own,
+/// addresses as keys) is its own affair, and makes runs that cannot be repeated.
 ///
 /// Throws nothing of the program's: it is in the result. Throws `usage_error` inside of a
 /// task, and for options that cannot be: no loops, draws that are not in order or beyond the
