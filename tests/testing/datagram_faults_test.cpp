@@ -169,6 +169,22 @@ BOOST_AUTO_TEST_CASE(what_a_closed_socket_has_held_back_is_lost) {
     });
 }
 
+BOOST_AUTO_TEST_CASE(what_cannot_be_sent_is_not_held_back) {
+  run_virtually([]() -> task<> {
+    sockets s = over_udp();
+    live_faults faults(1);
+    faults.add("it", {delays("*", when::sometimes(1), 1h)});
+    faults.on("it");
+    bool sent = false;
+    try {
+      co_await s.from->send("to nobody");
+      sent = true;
+    } catch (const net_error&) {
+    }
+    BOOST_TEST(!sent);
+  });
+}
+
 BOOST_AUTO_TEST_CASE(plan_that_names_another_direction_changes_nothing) {
   run_virtually([]() -> task<> {
     sockets s = over_udp();
