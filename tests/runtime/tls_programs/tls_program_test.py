@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
 """Has `openssl s_client`, `openssl s_server` and `curl` talk to ours: tls_program_test.py PROGRAM CASE."""
+import contextlib
 import faulthandler
 import os
 import re
@@ -121,7 +122,9 @@ def s_client_cannot_renegotiate():
     server = echo_server()
     client = s_client(server, "-tls1_2").until("Verify return code")
     client.say("before\n").until("before\n").say("R\n").until("RENEGOTIATING")
-    client.say("after\n").ends()
+    with contextlib.suppress(BrokenPipeError):  # it may have heard of it and ended
+        client.say("after\n")
+    client.ends()
     assert "no renegotiation" in client.said, client.said
     client = s_client(server).until("Verify return code").say("alive\n").until("alive\n").say("Q\n")
     assert client.ends() == 0
