@@ -8,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <stdexcept>
 #include <string>
@@ -37,8 +38,10 @@ struct bug {
 };
 
 /// Each schedule finds the bug; without it, neither finds anything in `runs` runs of the same
-/// program, under the same faults.
+/// program, under the same faults, or in so many as TROUPE_EXPLORE_RUNS says.
 inline void is_found(const bug& b, std::uint64_t runs = 500) {
+  const char* const wanted = std::getenv("TROUPE_EXPLORE_RUNS");
+  const std::uint64_t runs_without = wanted ? std::stoull(wanted) : runs;
   explore_options o;
   o.simulation = b.how;
   o.simulation.shuffle_ready = true;
@@ -51,9 +54,9 @@ inline void is_found(const bug& b, std::uint64_t runs = 500) {
                b.name << ", " << called << ": " << found.text());
     BOOST_TEST_MESSAGE(b.name << ", " << called << ": run " << found.runs
                               << ", TROUPE_SEED=" << found.replay);
-    const exploration none = explore([&b] { return b.copy(false); }, runs, o);
+    const exploration none = explore([&b] { return b.copy(false); }, runs_without, o);
     BOOST_TEST(!none.failure.has_value(), b.name << " is not there: " << none.text());
-    BOOST_TEST(none.runs == runs);
+    BOOST_TEST(none.runs == runs_without);
   }
 }
 
