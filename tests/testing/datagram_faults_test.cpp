@@ -92,6 +92,21 @@ void expect(const texts& what, const std::function<fault(const std::string&)>& m
       BOOST_TEST(sent_under(make, made, connected) == what, boost::test_tools::per_element());
 }
 
+/// Runs `body` while a plan is on that names what is sent to `to`.
+void while_on(const std::function<fault(const std::string&)>& make,
+              const std::function<task<>(sockets&)>& body) {
+  for (const auto made : {over_udp, over_unix_sockets})
+    run_virtually([&]() -> task<> {
+      sockets s = made();
+      live_faults faults(1);
+      faults.add("it", {make("* > " + s.to->local())});
+      faults.on("it");
+      co_await body(s);
+    });
+}
+
+fault reorders_the_first(const std::string& name) { return reorders(name, when::at(1), 1h); }
+
 } // namespace
 
 BOOST_AUTO_TEST_SUITE(datagram_faults)
@@ -111,8 +126,7 @@ BOOST_AUTO_TEST_CASE(datagram_comes_later) {
 }
 
 BOOST_AUTO_TEST_CASE(datagram_comes_behind_the_next_one) {
-  expect({"two", "one", "three"},
-         [](const std::string& name) { return reorders(name, when::at(1), 1h); });
+  expect({"two", "one", "three"}, reorders_the_first);
 }
 
 BOOST_AUTO_TEST_CASE(datagram_that_none_overtakes_comes_in_time) {
@@ -121,52 +135,40 @@ BOOST_AUTO_TEST_CASE(datagram_that_none_overtakes_comes_in_time) {
 }
 
 BOOST_AUTO_TEST_CASE(only_one_to_the_same_address_overtakes) {
-  for (const auto made : {over_udp, over_unix_sockets})
-    run_virtually([&]() -> task<> {
-      sockets s = made();
-      live_faults faults(1);
-      faults.add("it", {reorders("* > " + s.to->local(), when::at(1), 1h)});
-      faults.on("it");
-      const time_point before = current_time();
-      co_await s.from->send_to(s.to->local_address(), "to it");
-      co_await s.from->send_to(s.other->local_address(), "to another");
-      BOOST_TEST(co_await next(*s.other) == "to another");
-      BOOST_TEST(co_await next(*s.to) == "to it");
-      BOOST_TEST((current_time() - before >= 1h));
-    });
+  while_on(reorders_the_first, [](sockets& s) -> task<> {
+    const time_point before = current_time();
+    co_await s.from->send_to(s.to->local_address(), "to it");
+    co_await s.from->send_to(s.other->local_address(), "to another");
+    BOOST_TEST(co_await next(*s.other) == "to another");
+    BOOST_TEST(co_await next(*s.to) == "to it");
+    BOOST_TEST((current_time() - before >= 1h));
+  });
 }
 
 BOOST_AUTO_TEST_CASE(what_is_held_back_goes_where_it_was_sent) {
-  for (const auto made : {over_udp, over_unix_sockets})
-    run_virtually([&]() -> task<> {
-      sockets s = made();
-      live_faults faults(1);
-      faults.add("it", {reorders("* > " + s.to->local(), when::at(1), 1h)});
-      faults.on("it");
-      s.from->connect(s.to->local_address());
-      co_await s.from->send("one");
-      s.from->connect(s.other->local_address());
-      co_await s.from->send("other");
-      co_await s.from->send_to(s.to->local_address(), "two");
-      const texts other = co_await all(*s.other);
-      BOOST_TEST(other == texts{"other"}, boost::test_tools::per_element());
-      BOOST_TEST(co_await next(*s.to) == "two");
-      BOOST_TEST(co_await next(*s.to) == "one");
-    });
+  while_on(reorders_the_first, [](sockets& s) -> task<> {
+    s.from->connect(s.to->local_address());
+    co_await s.from->send("one");
+    s.from->connect(s.other->local_address());
+    co_await s.from->send("other");
+    co_await s.from->send_to(s.to->local_address(), "two");
+    const texts other = co_await all(*s.other);
+    BOOST_TEST(other == texts{"other"}, boost::test_tools::per_element());
+    BOOST_TEST(co_await next(*s.to) == "two");
+    BOOST_TEST(co_await next(*s.to) == "one");
+  });
 }
 
 BOOST_AUTO_TEST_CASE(what_a_closed_socket_has_held_back_is_lost) {
-  for (const auto made : {over_udp, over_unix_sockets})
-    run_virtually([&]() -> task<> {
-      sockets s = made();
-      live_faults faults(1);
-      faults.add("it", {delays("* > " + s.to->local(), when::sometimes(1), 1h)});
-      faults.on("it");
-      co_await s.from->send_to(s.to->local_address(), "never");
-      s.from.reset();
-      const texts got = co_await all(*s.to);
-      BOOST_TEST(got.empty());
-    });
+  const auto all_come_later = [](const std::string& name) {
+    return delays(name, when::sometimes(1), 1h);
+  };
+  while_on(all_come_later, [](sockets& s) -> task<> {
+    co_await s.from->send_to(s.to->local_address(), "never");
+    s.from.reset();
+    const texts got = co_await all(*s.to);
+    BOOST_TEST(got.empty());
+  });
 }
 
 BOOST_AUTO_TEST_CASE(what_cannot_be_sent_is_not_held_back) {

@@ -171,6 +171,14 @@ std::string socket_owner::local() const { return socket_ ? socket_->local() : "c
 
 int socket_owner::fd() const noexcept { return socket_ ? socket_->fd() : -1; }
 
+socket_address peer_address(int fd) noexcept {
+  socket_address peer;
+  socklen_t size = socket_address::capacity;
+  if (::getpeername(fd, peer.data(), &size) == 0)
+    peer.size(size);
+  return peer;
+}
+
 socket_ptr adopt(loop& home, owned_fd fd, std::string name) {
   struct stat what {};
   if (::fstat(fd.get(), &what) != 0)
@@ -178,10 +186,7 @@ socket_ptr adopt(loop& home, owned_fd fd, std::string name) {
   const int flags = ::fcntl(fd.get(), F_GETFL);
   auto kind = descriptor_kind::pipe;
   if (S_ISSOCK(what.st_mode)) {
-    socket_address peer;
-    socklen_t size = socket_address::capacity;
-    if (::getpeername(fd.get(), peer.data(), &size) == 0)
-      peer.size(size);
+    const socket_address peer = peer_address(fd.get());
     int type = 0;
     socklen_t length = sizeof type;
     ::getsockopt(fd.get(), SOL_SOCKET, SO_TYPE, &type, &length);

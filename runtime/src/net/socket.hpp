@@ -143,7 +143,8 @@ private:
   friend class socket_op;
 
   [[nodiscard]] bool heeds_plans() const noexcept;
-  [[nodiscard]] socket_faults& faults();
+  template <class F>
+  [[nodiscard]] bool ask_faults(F f) noexcept; // `f(*faults_)`; true for want of memory
   [[nodiscard]] bool may_move(direction d, std::size_t& size) noexcept;
   void send_overtaken(const socket_address* to) noexcept;
   void reset(direction d) noexcept;
@@ -249,6 +250,9 @@ private:
 /// loop, if a task waits in `d` already, and if the owner, a `kind`, was moved from.
 [[nodiscard]] socket_ptr usable(const socket_owner& s, direction d, const char* what,
                                 const char* kind);
+
+/// Whom a socket of the machine is connected to; empty if to nobody.
+[[nodiscard]] socket_address peer_address(int fd) noexcept;
 
 /// Whatever `fd` is, on `home`. Called `name` in errors, or by its address if that is empty.
 /// Throws `net_error`.

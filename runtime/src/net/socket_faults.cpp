@@ -76,13 +76,7 @@ bool socket_faults::may_move(direction d, std::size_t& size) {
 // -- datagrams ------------------------------------------------------------------------------
 
 socket_address socket_faults::there(const socket_address* to) const noexcept {
-  if (to)
-    return *to;
-  socket_address peer;
-  socklen_t size = socket_address::capacity;
-  if (::getpeername(socket_.fd(), peer.data(), &size) == 0)
-    peer.size(size);
-  return peer;
+  return to ? *to : peer_address(socket_.fd());
 }
 
 socket_faults::held_back::held_back(socket_faults& f, const socket_address& to,
@@ -148,18 +142,19 @@ bool socket_state::heeds_plans() const noexcept {
   return kind_ != descriptor_kind::pipe && !network::of(fd());
 }
 
-socket_faults& socket_state::faults() {
-  if (!faults_)
-    faults_ = std::make_unique<socket_faults>(*this);
-  return *faults_;
-}
-
-bool socket_state::may_move(direction d, std::size_t& size) noexcept {
+template <class F>
+bool socket_state::ask_faults(F f) noexcept {
   try {
-    return faults().may_move(d, size);
+    if (!faults_)
+      faults_ = std::make_unique<socket_faults>(*this);
+    return f(*faults_);
   } catch (...) { // no memory, no fault
     return true;
   }
+}
+
+bool socket_state::may_move(direction d, std::size_t& size) noexcept {
+  return ask_faults([&](socket_faults& f) { return f.may_move(d, size); });
 }
 
 bool socket_state::may_read(std::span<std::byte> into, std::size_t& size) noexcept {
@@ -180,13 +175,7 @@ bool socket_state::may_write(std::size_t& size) noexcept {
 }
 
 bool socket_state::may_send(const socket_address* to, std::span<const std::byte> data) noexcept {
-  if (!heeds_plans())
-    return true;
-  try {
-    return faults().may_send(to, data);
-  } catch (...) { // no memory, no fault
-    return true;
-  }
+  return !heeds_plans() || ask_faults([&](socket_faults& f) { return f.may_send(to, data); });
 }
 
 void socket_state::send_overtaken(const socket_address* to) noexcept {

@@ -4,7 +4,6 @@
 // those of the program go before.
 #include "clock_reading.hpp"
 #include "allocation_plan.hpp"
-
 #include "simulator.hpp"
 
 #include <troupe/testing/test_failure.hpp>

@@ -91,7 +91,8 @@ public:
 
   /// So many may wait there: few where others are more urgent, for then these are pulled back.
   [[nodiscard]] std::uint64_t room() const noexcept {
-    return std::min(at_home_->capacity(), sets_none_aside() ? most_pulled_back : most_exposed);
+    const std::uint64_t all = at_home().capacity();
+    return sets_none_aside() ? std::min(all, most_pulled_back) : all;
   }
 
   [[nodiscard]] job_ring<T>& at_home() noexcept { return *at_home_; }
@@ -114,7 +115,7 @@ public:
 private:
   static constexpr std::size_t most_set_aside = 16;
   static constexpr std::size_t most_exposed = 4096;
-  static constexpr std::size_t most_pulled_back = 256;
+  static constexpr std::uint64_t most_pulled_back = 256;
 
   std::vector<std::unique_ptr<job_ring<T>>> rings_; // by loop
   job_ring<T>* at_home_;

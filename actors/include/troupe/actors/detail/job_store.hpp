@@ -106,7 +106,10 @@ public:
     if (!exchange_)
       return false;
     entry* last = exchange_->look();
-    see_taken([](entry& e) { __builtin_prefetch(&e); }); // else they come one after the other
+    for_each_taken([this](entry& e) {
+      __builtin_prefetch(&e); // else they come one after the other
+      leave_queue(e);
+    });
     expose();
     entry* over = nullptr; // in the order in which they came to it
     while (last) {
@@ -388,7 +391,10 @@ private:
   void pull_back() noexcept {
     entries exposed, set_aside; // these were the first
     while (entry* const e = exchange_->at_home().take()) {
-      see_taken([](entry&) {}, e); // it keeps its place in the queue
+      for_each_taken([this, e](entry& taken) {
+        if (&taken != e) // which keeps its place in the queue
+          leave_queue(taken);
+      });
       put(exposed, exposed.end(), *e);
     }
     see_taken();
@@ -407,17 +413,13 @@ private:
 
   /// What was taken has left the queue.
   void see_taken() noexcept {
-    see_taken([](entry&) {});
+    for_each_taken([this](entry& e) { leave_queue(e); });
   }
   template <class F>
-  void see_taken(F f, const entry* but_not = nullptr) noexcept {
+  void for_each_taken(F f) noexcept {
     const auto& ring = exchange_->at_home();
-    for (const std::uint64_t end = ring.taken(); seen_ != end; ++seen_) {
-      entry& e = *ring.at(seen_);
-      f(e);
-      if (&e != but_not)
-        leave_queue(e);
-    }
+    for (const std::uint64_t end = ring.taken(); seen_ != end; ++seen_)
+      f(*ring.at(seen_));
   }
 
   [[gnu::noinline]] bool has_failed(entry& e, const std::exception_ptr& error) {
