@@ -396,6 +396,24 @@ BOOST_AUTO_TEST_CASE(jobs_and_their_cancellation_in_any_order) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_pool_closes_while_its_threads_end_by_themselves) {
+  run_virtually([]() -> task<> {
+    for (int round = 0; round < 500; ++round) {
+      thread_pool pool(4, {.keep_alive = 0s});
+      std::latch all(4);
+      co_await with_nursery([&](nursery& n) -> task<> {
+        for (int i = 0; i < 4; ++i)
+          n.start_soon([&]() -> task<> {
+            co_await to_thread({.pool = &pool}, [&] { all.arrive_and_wait(); });
+          });
+        co_return;
+      });
+      pool.close();
+      BOOST_TEST(pool.threads() == 0U);
+    }
+  });
+}
+
 BOOST_AUTO_TEST_CASE(the_task_tree_says_that_a_task_waits_for_a_thread) {
   run_virtually([]() -> task<> {
     std::latch open(1);

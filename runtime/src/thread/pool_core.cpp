@@ -212,7 +212,7 @@ bool pool_core::end_if_idle(worker& self) {
   std::unique_ptr<worker> before;
   {
     const lock guard(mutex_);
-    if (!self.linked() || closed_)
+    if (closed_ || !self.linked()) // the idle ones are those of close() once it has begun
       return false;
     self.unlink();
     const auto me = std::find_if(workers_.begin(), workers_.end(),
