@@ -27,7 +27,7 @@ task<> chat_along(guest& g) {
       for (int i = 0; i < lines_of_each; ++i)
         co_await g.say(line(i));
     });
-    while (g.talk().size() < lines_of_all)
+    for (std::size_t i = 0; i < lines_of_all; ++i)
       co_await g.hear(": line ");
   });
 }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Ordinary CAF programs, written as for CAF's own scheduler, on the loops.
+#include "support/sanitized.hpp"
+
 #include <troupe/caf_scheduler.hpp>
 
 #include <caf/all.hpp>
@@ -292,11 +294,7 @@ BOOST_AUTO_TEST_CASE(a_million_actors_cost_no_more_each_than_a_thousand) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
     return took.count() / static_cast<double>(n);
   };
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  constexpr long many = 50'000;
-#else
-  constexpr long many = 1'000'000;
-#endif
+  constexpr long many = troupe_test::sanitized ? 50'000 : 1'000'000;
   seconds_per_actor(1'000); // warm up
   const double few = seconds_per_actor(1'000);
   const double lots = seconds_per_actor(many);

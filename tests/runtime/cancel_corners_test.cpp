@@ -3,6 +3,7 @@
 // deadlines that have passed, and as far down as it goes.
 
 #include "support/at_end.hpp"
+#include "support/sanitized.hpp"
 
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
@@ -27,11 +28,7 @@ struct on_destruction {
 template <class F>
 on_destruction(F) -> on_destruction<F>;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int deep_levels = 20'000;
-#else
-constexpr int deep_levels = 200'000;
-#endif
+constexpr int deep_levels = troupe_test::sanitized ? 20'000 : 200'000;
 
 /// A chain of tasks, each of which waits for the next to start.
 task<> start_chain(task_status<>&, nursery& n, int left) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/at_end.hpp"
+#include "support/sanitized.hpp"
 
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
@@ -39,11 +40,7 @@ task<> deep_nurseries(int n) {
   });
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int depth = 100'000;
-#else
-constexpr int depth = 1'000'000;
-#endif
+constexpr int depth = troupe_test::sanitized ? 100'000 : 1'000'000;
 
 } // namespace
 

@@ -2,6 +2,8 @@
 // Random trees of tasks on one to four loops, on virtual time. What a tree does follows
 // from its seed; what must hold however its tasks interleave is counted. A failing seed is
 // printed, and TROUPE_SEED=n runs that tree alone.
+#include "support/sanitized.hpp"
+
 #include <troupe/testing/virtual_clock.hpp>
 #include <troupe/troupe.hpp>
 
@@ -326,11 +328,7 @@ void grow_tree(std::uint64_t seed, totals& sum) {
     BOOST_TEST(m->arrived[i] == 1, "failure " << i << " has arrived " << m->arrived[i] << " times");
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t trees = 300;
-#else
-constexpr std::uint64_t trees = 2500;
-#endif
+constexpr std::uint64_t trees = troupe_test::sanitized ? 300 : 2500;
 
 } // namespace
 

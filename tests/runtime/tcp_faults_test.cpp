@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Bad clients, too many of them, and bad handlers: the service lives.
 #include "support/loopback.hpp"
+#include "support/sanitized.hpp"
 #include "support/stream_pair.hpp"
 
 #include <troupe/testing/virtual_clock.hpp>
@@ -31,14 +32,9 @@ using namespace std::chrono_literals;
 using troupe_test::echo;
 using troupe_test::loopback;
 using troupe_test::read_text;
+using troupe_test::sanitized;
 
 namespace {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool sanitized = true;
-#else
-constexpr bool sanitized = false;
-#endif
 
 /// Bytes of this process that are in memory.
 double resident() {
