@@ -16,6 +16,9 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 generated_headers, *libraries = sys.argv[1:]
+COMPILE = ["g++", "-std=c++20", "-O1", f"-I{ROOT}/runtime/include", f"-I{ROOT}/actors/include",
+           f"-I{generated_headers}"]
+MOST_INCLUDE = "troupe/troupe.hpp"
 pages = [ROOT / name for name in os.environ.get("DOC_PAGES", "").split()]
 
 
@@ -32,16 +35,23 @@ def programs():
                 yield f"{page.relative_to(ROOT)}: program {count}", block, headers
 
 
-def compiled(name, text, headers):
+def precompiled(directory):
+    """What most programs include, so that those which do need not read it again."""
+    header = pathlib.Path(directory) / "common.hpp"
+    header.write_text(f"#include <{MOST_INCLUDE}>\n")
+    subprocess.run([*COMPILE, "-x", "c++-header", str(header), "-o", f"{header}.gch"], check=True)
+    return str(header)
+
+
+def compiled(name, text, headers, common):
     """In a directory of its own, and what the compiler said."""
     directory = tempfile.TemporaryDirectory()
     source = pathlib.Path(directory.name) / "program.cpp"
     for file, content in {**headers, source.name: text}.items():
         (source.parent / file).write_text(content)
     done = subprocess.run(
-        ["g++", "-std=c++20", "-O1", f"-I{ROOT}/runtime/include", f"-I{ROOT}/actors/include",
-         f"-I{generated_headers}", str(source), "-o", f"{directory.name}/program", *libraries,
-         "-lcaf_core", "-lcares", "-lssl", "-lcrypto", "-pthread"],
+        [*COMPILE, *(["-include", common] if f"#include <{MOST_INCLUDE}>" in text else []), str(source),
+         "-o", f"{directory.name}/program", *libraries, "-lcaf_core", "-lcares", "-lssl", "-lcrypto", "-pthread"],
         capture_output=True, text=True)
     return name, directory, done
 
@@ -49,8 +59,10 @@ def compiled(name, text, headers):
 failed = 0
 count = 0
 # Compiled side by side; run one after another, as some listen on the same port.
-with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-    for name, directory, done in pool.map(lambda p: compiled(*p), programs()):
+with (tempfile.TemporaryDirectory() as shared,
+      concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool):
+    common = precompiled(shared)
+    for name, directory, done in pool.map(lambda p: compiled(*p, common), programs()):
         count += 1
         with directory as tmp:
             if done.returncode == 0:
