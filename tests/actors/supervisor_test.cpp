@@ -120,6 +120,25 @@ BOOST_AUTO_TEST_CASE(a_soft_stop_gives_each_child_its_grace_in_reverse_order) {
   BOOST_TEST(log == "+a+b-b bye -a");
 }
 
+BOOST_AUTO_TEST_CASE(a_soft_stop_takes_no_longer_than_the_child_does) {
+  run_virtually([&]() -> task<> {
+    const auto serving = []() -> task<> {
+      co_await with_nursery([](nursery& n) -> task<> {
+        n.start_soon([]() -> task<> { co_await stopping(); });
+        co_return;
+      });
+    };
+    const std::vector<child_spec> children{
+      {.name = "serves", .start = serving, .grace = 5s},
+      {.name = "serves, too", .start = serving, .grace = 5s},
+    };
+    supervisor_options options = quiet();
+    const auto begin = current_time();
+    co_await move_on_after(1s, [&]() -> task<> { co_await supervise(options, children); });
+    BOOST_TEST((current_time() - begin == 1s));
+  });
+}
+
 BOOST_AUTO_TEST_CASE(p15_one_restart_too_many_is_thrown_with_its_cause_and_stops_the_others) {
   std::string log;
   int lives = 0;

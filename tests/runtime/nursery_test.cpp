@@ -306,6 +306,50 @@ BOOST_AUTO_TEST_CASE(stop_asks_first_and_cancels_when_the_grace_is_over) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(stop_asks_what_the_body_has_opened) {
+  run_virtually([]() -> task<> {
+    const auto begin = current_time();
+    std::string log;
+    const auto polite = [&](char name) {
+      return [&log, name]() -> task<> {
+        co_await stopping();
+        log += name;
+      };
+    };
+    co_await with_nursery([&](nursery& around) -> task<> {
+      around.start_soon([&]() -> task<> { // not asked: it is outside
+        if (!co_await move_on_after(10s, [&]() -> task<> { co_await stopping(); }))
+          log += 'o';
+      });
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon(polite('c'));
+        n.start_soon([&]() -> task<> {
+          co_await sleep_for(1s);
+          n.stop(5s);
+        });
+        co_await shielded([&]() -> task<> {
+          co_await with_nursery([&](nursery& inner) -> task<> {
+            inner.start_soon(polite('i'));
+            inner.start_service(polite('s'));
+            co_await with_nursery([&](nursery& innermost) -> task<> {
+              innermost.start_soon([&]() -> task<> {
+                co_await with_nursery([&](nursery& deep) -> task<> {
+                  deep.start_soon(polite('d'));
+                  co_return;
+                });
+              });
+              co_return;
+            });
+          });
+        });
+        BOOST_TEST((current_time() - begin == 1s));
+      });
+    });
+    std::sort(log.begin(), log.end());
+    BOOST_TEST(log == "cdios");
+  });
+}
+
 BOOST_AUTO_TEST_CASE(use_from_another_loop_is_refused) {
   run(run_options{.loops = 2}, []() -> task<> {
     co_await with_nursery([&](nursery& n) -> task<> {

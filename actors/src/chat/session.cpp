@@ -43,7 +43,7 @@ public:
     co_await with_cleanup([&]() -> task<> { co_await talk(std::move(first)); },
                           [&]() -> task<> {
                             // cancelled from above: the service ends
-                            if (current_cancel_reason() && !writing_ && !slow_)
+                            if (current_cancel_reason() && !writing_ && !slow_ && !goodbye_)
                               co_await move_on_after(500ms, [&] { return say_goodbye(); });
                             co_await peer_.close();
                           },
@@ -125,6 +125,7 @@ private:
     if (!e.room.empty() && e.room != room_name_)
       return; // from a room that it has left, which has crashed on that and not noticed yet
     peer_.add(e);
+    goodbye_ = goodbye_ || e.what == event_kind::goodbye;
     if (saying_ && said_ && e.what == event_kind::line && !e.old && e.nick == nick_)
       said_->set(); // one line at a time: it is this one
   }
@@ -355,6 +356,7 @@ private:
   time_point warn_again_{};
   bool slow_ = false;    // and so dropped
   bool writing_ = false; // in the middle of a line
+  bool goodbye_ = false; // was said
 };
 
 } // namespace

@@ -132,7 +132,13 @@ void nursery::stop(duration grace, std::string_view why) {
     return;
   stop_requested_ = true;
   detail::tell_to_stop(*parent_, 0); // the body
-  detail::tree_access::for_each_below(*this, detail::tell_to_stop);
+  using detail::scope_access;
+  for (const cancel_scope* s = parent_->scope();; s = scope_access::outer(*s)) {
+    if (const nursery* n = scope_access::nursery_of(*s)) // what the body has opened, and this
+      detail::tree_access::for_each_below(*n, detail::tell_to_stop);
+    if (s == &scope_)
+      return;
+  }
 }
 
 void nursery::grace_timer::expired() noexcept {
