@@ -369,9 +369,14 @@ TROUPE_TEST_CASE(all_five_are_children_of_one_supervisor, .virtual_time = false)
         "ws://127.0.0.1:" + std::to_string(options[4].meter->port()) + "/");
       co_await ws.send_text("hello");
       BOOST_TEST((co_await ws.receive())->data == "hello");
-      co_await s.stop_child("websocket"); // says goodbye
-      const auto nothing = co_await ws.receive();
-      BOOST_TEST(!nothing);
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([&]() -> task<> {
+          const auto nothing = co_await ws.receive(); // a goodbye
+          BOOST_TEST(!nothing);
+          co_await ws.close(); // or the server waits a while for that
+        });
+        co_await s.stop_child("websocket");
+      });
       co_await s.restart_child("websocket");
     }
     for (const auto& c : s.children())
