@@ -93,7 +93,7 @@ task<> run_services(std::vector<std::string> args) {
   chat::add_page(site, chat);
 
   const auto child = [](std::string name, child_start start) {
-    return child_spec{.name = std::move(name), .start = std::move(start), .grace = 2s};
+    return child_spec{.name = std::move(name), .start = std::move(start), .grace = 1s};
   };
   std::vector<child_spec> children = {
     child("chat", [&](task_status<>& ready) { return chat.run(ready); }),

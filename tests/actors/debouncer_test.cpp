@@ -129,6 +129,22 @@ TROUPE_TEST_CASE(p05_soft_stop_is_a_flush) {
   BOOST_TEST(done == 1);
 }
 
+TROUPE_TEST_CASE(flush_returns_when_the_soft_stop_has_run_the_job) {
+  debouncer_options options;
+  options.quiet = 1h;
+  debouncer d(options);
+  const auto begin = current_time();
+  co_await with_nursery([&](nursery& n) -> task<> {
+    n.start_soon([&]() { return d.run([]() -> task<> { co_await sleep_for(10ms); }); });
+    co_await checkpoint();
+    d.trigger();
+    n.start_soon([&]() -> task<> { co_await d.flush(); });
+    co_await sleep_for(5ms); // in the middle of the job
+    n.stop(1h);
+  });
+  BOOST_TEST((current_time() - begin < 1s));
+}
+
 TROUPE_TEST_CASE(failure_reaches_the_nursery_and_triggers_wait_for_the_next_run) {
   debouncer_options options;
   debouncer d(options);

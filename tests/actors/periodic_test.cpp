@@ -19,14 +19,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/// When runs begin, in seconds, if the n-th takes `times[n]` (and the last one for all others).
-task<std::vector<double>> starts(periodic_options options, std::vector<duration> times) {
+/// When runs begin, in seconds, if the n-th takes `lengths[n]` (and the last one for all others).
+task<std::vector<double>> starts(periodic_options options, std::vector<duration> lengths) {
   std::vector<double> at;
   const time_point begin = current_time();
   const auto job = [&]() -> task<> {
     const std::size_t n = at.size();
     at.push_back(std::chrono::duration<double>(current_time() - begin).count());
-    co_await sleep_for(times[std::min(n, times.size() - 1)]);
+    co_await sleep_for(lengths[std::min(n, lengths.size() - 1)]);
   };
   co_await run_periodically(options, job);
   co_return at;
@@ -34,8 +34,8 @@ task<std::vector<double>> starts(periodic_options options, std::vector<duration>
 
 /// g++ 12 does not take an initializer list in an await.
 template <class... Ts>
-std::vector<duration> lasting(Ts... times) {
-  return {times...};
+std::vector<duration> lasting(Ts... lengths) {
+  return {lengths...};
 }
 
 } // namespace

@@ -214,4 +214,24 @@ BOOST_AUTO_TEST_CASE(children_are_actors_and_ordinary_caf_actors) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(an_ordinary_actor_hears_of_a_soft_stop_as_an_exit_message) {
+  run_virtually([]() -> task<> {
+    supervisor_options options = quiet();
+    std::vector<supervisor_event::kind> events;
+    options.on_event = [&](const supervisor_event& e) { events.push_back(e.what); };
+    const auto spawn = [] {
+      return actor_system().spawn(
+        [](caf::event_based_actor*) { return caf::behavior{[](int) {}}; });
+    };
+    const auto begin = current_time();
+    co_await with_supervisor(options, [&](supervisor& s) -> task<> {
+      const child_spec child{.name = "ordinary", .start = caf_child(spawn), .grace = 5s};
+      co_await s.start_child(child);
+      co_await s.stop_child("ordinary");
+    });
+    BOOST_TEST((current_time() == begin));
+    BOOST_TEST((events.back() == supervisor_event::kind::stopped));
+  });
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -139,6 +139,36 @@ BOOST_AUTO_TEST_CASE(a_soft_stop_takes_no_longer_than_the_child_does) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(a_soft_stop_does_not_wait_for_a_child_to_start) {
+  run_virtually([]() -> task<> {
+    int lives = 0;
+    const auto slow = [&](task_status<>& ready) -> task<> {
+      if (++lives == 1) {
+        ready.started();
+        co_await sleep_for(1s);
+        throw std::runtime_error("the first life ends");
+      }
+      co_await sleep_for(1h);
+      ready.started();
+    };
+    for (const int lived : {1, 0}) { // the start, and a restart
+      lives = lived;
+      const auto begin = current_time();
+      co_await with_nursery([&](nursery& n) -> task<> {
+        n.start_soon([&]() -> task<> {
+          supervisor_options options = quiet();
+          const std::vector<child_spec> children{{.name = "slow", .start = slow}};
+          co_await supervise(options, children);
+        });
+        co_await sleep_for(3s);
+        n.stop(10h);
+      });
+      BOOST_TEST((current_time() - begin == 3s));
+      BOOST_TEST(lives == 2);
+    }
+  });
+}
+
 BOOST_AUTO_TEST_CASE(p15_one_restart_too_many_is_thrown_with_its_cause_and_stops_the_others) {
   std::string log;
   int lives = 0;

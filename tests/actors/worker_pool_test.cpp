@@ -364,6 +364,28 @@ BOOST_AUTO_TEST_CASE(a_job_that_loses_every_worker_is_given_up) {
   BOOST_TEST(begun == 4);
 }
 
+BOOST_AUTO_TEST_CASE(cancelling_a_pool_ends_its_workers_together_and_begins_nothing) {
+  int begun = 0;
+  run_virtually([&]() -> task<> {
+    worker_pool_options options;
+    options.workers = 4;
+    const auto work = [&](int&) -> task<> {
+      ++begun;
+      co_await with_cleanup([]() -> task<> { co_await sleep_for(100ms); },
+                            []() -> task<> { co_await sleep_for(1s); });
+    };
+    const auto begin = current_time();
+    co_await move_on_after(50ms, [&]() -> task<> {
+      co_await with_worker_pool(options, work, [&](worker_pool<int>& pool) -> task<> {
+        for (int i = 0; i < 50; ++i)
+          co_await pool.submit(i);
+      });
+    });
+    BOOST_TEST((current_time() - begin == 1050ms));
+  });
+  BOOST_TEST(begun == 4);
+}
+
 BOOST_AUTO_TEST_CASE(cancelling_a_pool_cancels_its_jobs) {
   int begun = 0, gone = 0;
   run_virtually([&]() -> task<> {

@@ -45,6 +45,17 @@ void open_frail(house& h, const std::function<task<>(chat::service&, frail_histo
 
 BOOST_AUTO_TEST_SUITE(chat_trouble)
 
+BOOST_AUTO_TEST_CASE(lines_that_cannot_be_written_at_the_end_are_counted_aloud) {
+  house h;
+  open_frail(h, [](chat::service&, frail_history& store) -> task<> {
+    guest ann = co_await guest::join("ann");
+    store.broken = "the disk is full";
+    for (int i = 0; i < 3; ++i)
+      co_await say_and_hear(ann, "line " + std::to_string(i));
+  });
+  BOOST_TEST(h.log.find("3 lines are lost") != std::string::npos, h.log);
+}
+
 BOOST_AUTO_TEST_CASE(p18_newcomers_are_told_what_is_not_kept) {
   house h;
   open_frail(h, [](chat::service& chat, frail_history& store) -> task<> {

@@ -60,6 +60,25 @@ BOOST_AUTO_TEST_CASE(soft_stop_finishes_what_is_under_way_and_closes_idle_connec
   });
 }
 
+BOOST_AUTO_TEST_CASE(answer_to_who_waits_for_the_stop_says_that_the_connection_ends) {
+  served s([](http::request&, http::response& rs) -> task<> {
+    co_await stopping();
+    rs.body = "bye";
+  });
+  run_virtually([&]() -> task<> {
+    auto [here, there] = memory_stream_pair();
+    co_await here.write_all(get);
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() { return http::serve_connection(there, s.answer, s.options); });
+      co_await sleep_for(1s);
+      n.stop(1h);
+      const std::string got = co_await served::rest_of(here);
+      BOOST_TEST(got.find("Connection: close\r\n") != got.npos);
+      BOOST_TEST(got.ends_with("bye"));
+    });
+  });
+}
+
 BOOST_AUTO_TEST_CASE(cancelled_connection_is_logged_and_cut_off) {
   served s(slow);
   run_virtually([&]() -> task<> {

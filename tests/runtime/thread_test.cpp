@@ -396,6 +396,33 @@ BOOST_AUTO_TEST_CASE(jobs_and_their_cancellation_in_any_order) {
   });
 }
 
+BOOST_AUTO_TEST_CASE(jobs_with_a_limiter_are_not_behind_those_that_wait_for_the_size) {
+  run_virtually([]() -> task<> {
+    thread_pool& pool = default_thread_pool();
+    pool.size(1);
+    capacity_limiter own(1);
+    std::latch open(1);
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> { co_await to_thread([&] { open.wait(); }); });
+      n.start_soon([&]() -> task<> { co_await to_thread([] {}); });
+      while (pool.waiting() == 0)
+        co_await checkpoint();
+      const thread_options apart{.limiter = &own};
+      co_await to_thread(apart, [&] { open.count_down(); });
+    });
+    BOOST_TEST(pool.waiting() == 0U);
+  });
+}
+
+BOOST_AUTO_TEST_CASE(a_pool_may_outlive_the_loops_of_its_jobs) {
+  thread_pool pool(2);
+  for (int round = 0; round < 200; ++round)
+    run_on(1, [&]() -> task<> { // is gone as soon as the thread has said that it is done
+      co_await to_thread({.pool = &pool}, [] {});
+    });
+  BOOST_TEST(pool.running() == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(a_pool_closes_while_its_threads_end_by_themselves) {
   run_virtually([]() -> task<> {
     for (int round = 0; round < 500; ++round) {

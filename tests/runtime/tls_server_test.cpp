@@ -4,6 +4,8 @@
 #include "support/stream_pair.hpp"
 #include "support/tls_pair.hpp"
 
+#include <troupe/testing/wait_all_tasks_blocked.hpp>
+
 #include <boost/test/unit_test.hpp>
 
 #include <array>
@@ -344,6 +346,30 @@ BOOST_AUTO_TEST_CASE(serves_on_all_loops) {
   for (const auto& count : on_loop)
     BOOST_TEST(count == 4);
   BOOST_TEST(failures == 0);
+}
+
+BOOST_AUTO_TEST_CASE(soft_stop_does_not_wait_for_handshakes) {
+  run_virtually([]() -> task<> {
+    tcp_listener listener(0, loopback);
+    const auto port = listener.port();
+    const tls_server_context context(server_options());
+    const auto begin = current_time();
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_soon([&]() -> task<> {
+        serve_options options;
+        options.on_failure = [](const std::exception_ptr& e, std::string_view) {
+          BOOST_TEST(what(e) == "nothing fails");
+        };
+        co_await serve_tls_listener(echo, std::move(listener), context, options);
+      });
+      tcp_stream silent = co_await open_tcp_stream("127.0.0.1", port);
+      co_await silent.write_all("\x16");
+      co_await testing::wait_all_tasks_blocked();
+      n.stop(1h);
+      BOOST_TEST(co_await read_text(silent) == "");
+    });
+    BOOST_TEST((current_time() - begin < 1s));
+  });
 }
 
 BOOST_AUTO_TEST_CASE(a_client_that_is_too_slow_for_the_handshake_is_left) {

@@ -28,7 +28,17 @@ public:
   }
 
   task<> run() {
-    co_await until_down();
+    bool asked = false;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_service(named("stop of an actor", [&]() -> task<> {
+        co_await stopping();
+        asked = true;
+        send_exit(actor_, caf::exit_reason::user_shutdown);
+      }));
+      co_await until_down();
+    });
+    if (asked && reason_ == caf::error(caf::exit_reason::user_shutdown))
+      co_return;
     if (reason_ && reason_ != caf::error(caf::exit_reason::normal))
       throw actor_down("the actor has ended: " + to_string(reason_), reason_);
   }

@@ -85,13 +85,13 @@ task<> debouncer::work(awaited_function<task<>()> job) {
         co_await run_once(job);
       else
         in_burst_ = false;
-    } else if (stop_) {
-      co_return;
     } else {
       if (rest_ && !pending_) {
         at_once_ = false;
         std::exchange(rest_, nullptr)->set();
       }
+      if (stop_)
+        co_return;
       change_.emplace();
       const time_point until = in_burst_ ? due() : time_point::max();
       co_await move_on_at(until, [this]() -> task<> { co_await change_->wait(); });

@@ -10,6 +10,12 @@
 
 namespace troupe {
 
+namespace {
+
+constexpr const char* shutting_down = "the supervisor shuts down";
+
+} // namespace
+
 /// Says that a life is over, however it has ended.
 class supervisor::core::end_of_life {
 public:
@@ -51,10 +57,10 @@ task<> supervisor::core::host() {
 
 task<> supervisor::core::serve(const std::function<task<>(supervisor&)>& body) {
   co_await with_nursery([&](nursery& n) -> task<> {
-    n.start_service(named("stop of a supervisor", [this]() -> task<> {
+    n.start_service(named("stop of a supervisor", [this, &n]() -> task<> {
       co_await stopping();
       shut_down_ = true;
-      wake();
+      n.cancel(shutting_down); // also a start that is waited for
     }));
     n.start_soon(named("supervisor", [this, &n]() { return manage(n); }));
     co_await body(handle_);
@@ -70,7 +76,7 @@ task<> supervisor::core::manage(nursery& body) {
       co_await catch_up();
     }
     if (shut_down_) {
-      body.cancel("the supervisor shuts down");
+      body.cancel(shutting_down);
       co_return;
     }
     if (body_ended_ && alive_ == 0 && due_.empty() && ended_.empty())

@@ -56,10 +56,11 @@ task<connection::input_line> actor_connection::read() {
 }
 
 task<> actor_connection::flush() {
-  const std::vector<event> events = std::exchange(out_, {});
-  for (const event& e : events) {
+  while (!out_.empty()) {
     if (aborted_)
       throw_net_error(EPIPE, "write to", peer());
+    const event e = std::move(out_.front()); // when this is cut off, the rest is still there
+    out_.pop_front();
     bool gone = false;
     try {
       co_await request<void>(client_, answer_limit, e);

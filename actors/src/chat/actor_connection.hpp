@@ -7,7 +7,6 @@
 #include <deque>
 #include <optional>
 #include <string>
-#include <vector>
 
 namespace troupe::chat {
 
@@ -35,7 +34,7 @@ public:
 private:
   caf::actor client_;
   std::deque<std::string> said_;
-  std::vector<event> out_;
+  std::deque<event> out_;
   std::optional<troupe::event> more_; // while `read` waits
   bool ended_ = false;
   bool aborted_ = false;

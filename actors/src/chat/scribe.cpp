@@ -27,6 +27,27 @@ constexpr unsigned most_doublings = 4;
 
 } // namespace
 
+/// Says what could not be written.
+class scribe::at_the_end {
+public:
+  explicit at_the_end(scribe& s) noexcept : scribe_(s) {}
+  at_the_end(const at_the_end&) = delete;
+  at_the_end& operator=(const at_the_end&) = delete;
+  ~at_the_end() {
+    const std::size_t left = scribe_.waiting();
+    if (left == 0)
+      return;
+    scribe_.counts_.lost += left;
+    try {
+      scribe_.listener_.state(true, std::to_string(left) + " lines are lost");
+    } catch (...) { // NOLINT(bugprone-empty-catch): no memory to say it
+    }
+  }
+
+private:
+  scribe& scribe_;
+};
+
 bool scribe::add(history_line line) {
   if (waiting() >= limits_.backlog) {
     ++counts_.lost;
@@ -75,6 +96,7 @@ task<> scribe::write_all() {
 }
 
 task<> scribe::write_rest() {
+  const at_the_end last(*this);
   while (waiting() != 0) {
     const bool ok = co_await write_batch();
     if (!ok)

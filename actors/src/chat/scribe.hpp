@@ -62,6 +62,8 @@ public:
   [[nodiscard]] const counts& numbers() const noexcept { return counts_; }
 
 private:
+  class at_the_end;
+
   task<> write_all();
   task<bool> write_batch();
   task<> write_rest();

@@ -43,7 +43,7 @@ public:
     co_await with_cleanup([&]() -> task<> { co_await talk(std::move(first)); },
                           [&]() -> task<> {
                             // cancelled from above: the service ends
-                            if (current_cancel_reason() && !writing_ && !slow_ && !goodbye_)
+                            if (current_cancel_reason() && (!writing_ || seat_) && !slow_)
                               co_await move_on_after(500ms, [&] { return say_goodbye(); });
                             co_await peer_.close();
                           },
@@ -53,7 +53,8 @@ public:
 private:
   task<> say_goodbye() {
     try {
-      peer_.add({.what = event_kind::goodbye, .text = "the server is shutting down"});
+      if (!goodbye_)
+        peer_.add({.what = event_kind::goodbye, .text = "the server is shutting down"});
       co_await peer_.flush();
     } catch (const net_error&) { // NOLINT(bugprone-empty-catch): it has left first
     }
@@ -66,10 +67,12 @@ private:
         n.start_service(named("watch", [this] { return cut_off_when_slow(); }));
         n.start_service(named("end", [this] { return leave_when_stopped(); }));
         co_await with_cancel_scope([&](cancel_scope& reading) -> task<> {
-          reading_ = &reading;
+          const struct marked {
+            cancel_scope*& mark;
+            ~marked() { mark = nullptr; }
+          } here{reading_ = &reading};
           co_await read(std::move(first));
         });
-        reading_ = nullptr;
         send(me_, hang_up{});
         n.scope().deadline(current_time() + 2s); // however slow it reads
       });
@@ -356,7 +359,7 @@ private:
   time_point warn_again_{};
   bool slow_ = false;    // and so dropped
   bool writing_ = false; // in the middle of a line
-  bool goodbye_ = false; // was said
+  bool goodbye_ = false; // was added to what it is told
 };
 
 } // namespace

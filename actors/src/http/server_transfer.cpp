@@ -233,8 +233,8 @@ bool server_connection::rest_is_short() const noexcept {
 }
 
 void server_connection::decide_persistence() noexcept {
-  keep_ = keep_ && !response_.close_ && !draining_ && request_.keep_alive() && rest_is_short()
-          && requests_ < options_.requests_per_connection;
+  keep_ = keep_ && !response_.close_ && !draining_ && !is_stopping() && request_.keep_alive()
+          && rest_is_short() && requests_ < options_.requests_per_connection;
 }
 
 /// `length`: of the body; without, it is streamed.

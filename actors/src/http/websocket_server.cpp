@@ -11,6 +11,7 @@
 #include <troupe/nursery.hpp>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace troupe::http {
@@ -197,8 +198,16 @@ task<websocket> accept_websocket(stream& transport, websocket_server_options opt
 task<> websocket_session(stream& transport, websocket_handler handler,
                          websocket_server_options options) {
   const duration close_limit = options.socket.close_limit;
-  websocket ws = co_await accept_websocket(transport, std::move(options));
-  co_await run_session(ws, handler, close_limit);
+  std::optional<websocket> ws;
+  co_await with_nursery([&](nursery& n) -> task<> {
+    n.start_service(named("stop of a WebSocket handshake", [&n]() -> task<> {
+      co_await stopping();
+      n.cancel("asked to stop");
+    }));
+    ws = co_await accept_websocket(transport, std::move(options));
+  });
+  if (ws)
+    co_await run_session(*ws, handler, close_limit);
 }
 
 task<> websocket_session(const request& asked, response& answer, websocket_handler handler,

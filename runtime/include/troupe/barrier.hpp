@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/seen_elsewhere.hpp>
 #include <troupe/detail/waiter.hpp>
 
 #include <cstddef>
@@ -18,7 +19,7 @@ public:
 
   [[nodiscard]] std::size_t parties() const noexcept { return parties_; }
 
-  /// How many wait now.
+  /// How many wait now; a moment ago, if it is asked on another loop.
   [[nodiscard]] std::size_t waiting() const noexcept { return waiting_; }
 
   /// Waits until all parties have arrived. True for the one that came last. One
@@ -49,7 +50,7 @@ private:
   detail::waiter_list waiters_;
   detail::home_loop home_;
   std::size_t parties_;
-  std::size_t waiting_ = 0;
+  detail::seen_elsewhere<std::size_t> waiting_ = 0;
 };
 
 } // namespace troupe

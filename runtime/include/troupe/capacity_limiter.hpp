@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/seen_elsewhere.hpp>
 #include <troupe/semaphore.hpp>
 
 #include <cstddef>
@@ -21,10 +22,12 @@ public:
 
   using token = held<capacity_limiter>;
 
+  // a moment ago, if it is asked on another loop
   [[nodiscard]] std::size_t total() const noexcept { return total_; }
   [[nodiscard]] std::size_t borrowed() const noexcept { return borrowed_; }
   [[nodiscard]] std::size_t available() const noexcept {
-    return borrowed_ < total_ ? total_ - borrowed_ : 0;
+    const std::size_t total = total_, borrowed = borrowed_;
+    return borrowed < total ? total - borrowed : 0;
   }
 
   /// Changes the number of tokens. Those borrowed beyond it stay borrowed until
@@ -77,8 +80,8 @@ private:
 
   detail::waiter_list waiters_;
   detail::home_loop home_;
-  std::size_t total_;
-  std::size_t borrowed_ = 0;
+  detail::seen_elsewhere<std::size_t> total_;
+  detail::seen_elsewhere<std::size_t> borrowed_ = 0;
   detail::holder holder_; // of the only token
 };
 

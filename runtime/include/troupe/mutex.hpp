@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/seen_elsewhere.hpp>
 #include <troupe/semaphore.hpp>
 
 namespace troupe {
@@ -18,6 +19,7 @@ public:
 
   using guard = held<mutex>;
 
+  /// A moment ago, if it is asked on another loop.
   [[nodiscard]] bool locked() const noexcept { return locked_; }
 
   /// Waits for the lock: `auto guard = co_await m.lock();`. A checkpoint.
@@ -68,7 +70,7 @@ private:
 
   detail::waiter_list waiters_;
   detail::home_loop home_;
-  bool locked_ = false;
+  detail::seen_elsewhere<bool> locked_ = false;
   detail::holder holder_; // the last one to lock it
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <troupe/detail/seen_elsewhere.hpp>
 #include <troupe/detail/waiter.hpp>
 #include <troupe/error.hpp>
 
@@ -55,6 +56,7 @@ public:
 
   using permit = held<semaphore>;
 
+  /// A moment ago, if it is asked on another loop.
   [[nodiscard]] std::size_t value() const noexcept { return value_; }
 
   /// Waits for a permit. A checkpoint.
@@ -110,7 +112,7 @@ private:
 
   detail::waiter_list waiters_;
   detail::home_loop home_;
-  std::size_t value_; // of the permits, how many nobody has
+  detail::seen_elsewhere<std::size_t> value_; // of the permits, how many nobody has
   std::size_t permits_;
   std::size_t max_;
   detail::holder holder_; // of the only permit

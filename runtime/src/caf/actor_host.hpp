@@ -38,10 +38,10 @@ public:
 private:
   runtime& runtime_;
   caf::actor_system_config config_;
-  std::unique_ptr<caf::actor_system> system_;
   std::atomic<std::uint64_t> dead_letters_{0};
   std::mutex mutex_;
-  std::vector<caf::actor_addr> readers_; // guarded by mutex_
+  std::vector<caf::actor_addr> readers_;      // guarded by mutex_
+  std::unique_ptr<caf::actor_system> system_; // last: to its end, its actors use all of this
 };
 
 } // namespace troupe::detail

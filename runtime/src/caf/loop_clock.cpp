@@ -88,6 +88,10 @@ private:
   // on the loop, for a deadline that another thread has set
   void run() noexcept override {
     posted_.store(false, std::memory_order_release);
+    look();
+  }
+
+  void look() noexcept {
     try {
       arm();
     } catch (...) { // no memory for the timer: try again in the next round
@@ -101,7 +105,7 @@ private:
     // one by one, and outside of the lock: receivers may set and cancel
     while (unique_delayed_event_ptr due = take_due(at))
       ship(*due);
-    run();
+    look(); // it may be posted, and is until the loop has run it
   }
 
   unique_delayed_event_ptr take_due(time_point at) noexcept {

@@ -128,6 +128,7 @@ void loop_jobs::share() noexcept {
 
 void loop_jobs::close() noexcept {
   closed_ = true;
+  unlink(); // this is gone before the loop comes to it
   while (!jobs_.empty()) {
     caf::resumable* job = jobs_.front();
     jobs_.pop_front();
@@ -189,6 +190,7 @@ void loop_scheduler::stop() {
     if (owned_)
       system().thread_terminates();
   });
+  on_each_loop([](std::size_t) {}); // what one had sent before another was closed has arrived
   owned_.reset();
 }
 

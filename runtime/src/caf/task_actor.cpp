@@ -130,8 +130,8 @@ void task_actor::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* /*f
     if (newest == closed())
       return refuse(std::move(what));
     what->next = newest;
-    // release: the home loop sees the message
-  } while (!from_others_.compare_exchange_weak(newest, what.get(), std::memory_order_release,
+    // release: the home loop sees the message; acquire: what comes next is not seen before it
+  } while (!from_others_.compare_exchange_weak(newest, what.get(), std::memory_order_acq_rel,
                                                std::memory_order_relaxed));
   static_cast<void>(what.release());
   if (posted_.exchange(true, std::memory_order_acq_rel))

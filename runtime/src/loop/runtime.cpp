@@ -145,9 +145,12 @@ runtime::~runtime() {
   delete threads_.load();
   delete cpu_threads_.load();
   delete host_.load();
+  host_.store(nullptr);
   if (simulation_)
     simulation_->settle(*this);
   stop_threads();
+  while (visitors_.load(std::memory_order_acquire) != 0)
+    std::this_thread::yield();
   delete watch_.load();
 }
 

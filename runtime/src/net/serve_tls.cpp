@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/cancel_scope.hpp>
+#include <troupe/nursery.hpp>
 #include <troupe/tls.hpp>
 
+#include <optional>
 #include <utility>
 
 namespace troupe {
@@ -16,17 +18,32 @@ public:
 
   task<> operator()(tcp_stream& connection) const {
     try {
-      tls_stream peer = co_await fail_after(
-        context_.options().handshake_limit,
-        [&] { return tls_accept(std::move(connection), context_); },
-        "the TLS handshake with " + connection.peer());
-      co_await handler_(peer);
-      co_await peer.close();
+      std::optional<tls_stream> peer = co_await shake_hands(connection);
+      if (!peer)
+        co_return;
+      co_await handler_(*peer);
+      co_await peer->close();
     } catch (const tls_truncated&) { // NOLINT(bugprone-empty-catch): the client has left
     }
   }
 
 private:
+  /// Gives nothing if the server is asked to stop meanwhile.
+  task<std::optional<tls_stream>> shake_hands(tcp_stream& connection) const {
+    std::optional<tls_stream> peer;
+    co_await with_nursery([&](nursery& n) -> task<> {
+      n.start_service(named("stop of a TLS handshake", [&n]() -> task<> {
+        co_await stopping();
+        n.cancel("asked to stop");
+      }));
+      peer = co_await fail_after(
+        context_.options().handshake_limit,
+        [&] { return tls_accept(std::move(connection), context_); },
+        "the TLS handshake with " + connection.peer());
+    });
+    co_return peer;
+  }
+
   tls_handler handler_;
   tls_server_context context_;
 };

@@ -70,17 +70,22 @@ void network_agent::tell(const socket_ref& s, std::uint32_t events) {
 }
 
 void network_agent::tell_now() noexcept {
-  std::vector<std::pair<socket_ref, std::uint32_t>> news;
+  news there_are;
   {
     const std::lock_guard lock(net_.mutex);
-    news.swap(news_);
+    there_are.swap(news_);
   }
-  for (const auto& [s, events] : news)
+  tell_now(there_are);
+}
+
+void network_agent::tell_now(const news& all) noexcept {
+  for (const auto& [s, events] : all)
     if (s->agent == this && s->watcher)
       s->watcher->ready(events);
 }
 
 void network_agent::expired() noexcept {
+  news there_are;
   {
     const std::lock_guard lock(net_.mutex);
     const bool posted = !news_.empty(); // and will be told then
@@ -94,8 +99,9 @@ void network_agent::expired() noexcept {
     arm();
     if (!std::exchange(busy_, false))
       return;
+    there_are.swap(news_); // now: what comes next is posted, and told by that
   }
-  tell_now();
+  tell_now(there_are);
 }
 
 std::unique_lock<internal::quiet_mutex> simulated_network::kernel::enter() {

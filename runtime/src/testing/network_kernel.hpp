@@ -156,10 +156,12 @@ public:
   /// lock is free again.
   void tell(const socket_ref& s, std::uint32_t events);
 
-  /// Here, without the lock: tells them.
-  void tell_now() noexcept;
-
 private:
+  using news = std::vector<std::pair<socket_ref, std::uint32_t>>;
+
+  // here, without the lock
+  void tell_now() noexcept;
+  void tell_now(const news& all) noexcept;
   void expired() noexcept override;
   void run() noexcept override { tell_now(); }
   void arm();
@@ -168,7 +170,7 @@ private:
   troupe::detail::loop& home_;
   std::map<key, packet> coming_;
   std::uint64_t sequence_ = 0;
-  std::vector<std::pair<socket_ref, std::uint32_t>> news_;
+  news news_;
   bool busy_ = false; // news will be told
 };
 

@@ -146,7 +146,7 @@ void pool_core::submit(thread_job& job, bool counted) {
     throw usage_error("troupe: thread pool '" + name_ + "' is closed");
   if (simulation* s = simulation::current())
     return s->submit(job);
-  if (!may_run(job) || !queue_.empty()) {
+  if (!may_run(job) || (counted && !queue_.empty())) {
     queue_.push_back(job);
     ++waiting_;
     return;
@@ -162,7 +162,10 @@ void pool_core::submit(thread_job& job, bool counted) {
   } catch (...) {
     if (workers_.empty())
       throw;
-    queue_.push_back(job); // for those there are
+    if (counted) // for those there are
+      queue_.push_back(job);
+    else // before those that may have to wait
+      queue_.push_front(job);
     ++waiting_;
   }
 }
@@ -228,6 +231,7 @@ bool pool_core::end_if_idle(worker& self) {
 void pool_core::close() {
   if (this_thread_pool == this)
     throw usage_error("troupe: thread pool '" + name_ + "' was closed on one of its threads");
+  const std::lock_guard one_at_a_time(closing_); // who closes it, too, has to wait
   lock guard(mutex_);
   closed_ = true;
   list<worker, idle_tag> idle;
@@ -249,6 +253,8 @@ void pool_core::resize(std::size_t size) {
     throw std::invalid_argument("troupe: a thread_pool needs a size of 1 at least");
   lock guard(mutex_);
   size_ = size;
+  if (closed_)
+    return; // nobody would wait for more threads
   for (;;) {
     thread_job* job = queue_.first();
     if (!job || !may_run(*job))

@@ -53,6 +53,7 @@ private:
 
   const std::string name_;
   const duration keep_alive_;
+  std::mutex closing_;
   std::mutex mutex_;
   list<thread_job, job_tag> queue_;
   struct idle_tag;

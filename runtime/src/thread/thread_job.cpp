@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include <troupe/detail/remote_scope.hpp>
+#include <troupe/detail/runtime.hpp>
 #include <troupe/detail/simulation.hpp>
 #include <troupe/detail/task_extras.hpp>
 #include <troupe/detail/thread_impl.hpp>
@@ -77,6 +78,13 @@ void abandonable_work::execute() noexcept {
     return;
   lock.unlock();
   drop(); // here, before the thread takes another job
+}
+
+/// Its pool may outlive the loop, and the task, with all that it ends, may go on as soon as this is
+/// posted.
+void attached_work::finished() noexcept {
+  const runtime::visitor here(home_->owner());
+  home_->post(*this);
 }
 
 void abandonable_work::finished() noexcept {

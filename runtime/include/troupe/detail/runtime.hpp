@@ -117,6 +117,21 @@ public:
   [[nodiscard]] thread_pool& threads() { return need_pool(threads_, 40, "thread"); }
   [[nodiscard]] thread_pool& cpu_threads();
 
+  /// Of a thread that is none of this runtime's loops or threads while it posts to a loop: the run
+  /// may end as soon as what was posted is there, and the loop has to be woken up still.
+  class visitor {
+  public:
+    explicit visitor(runtime& rt) noexcept : runtime_(rt) {
+      runtime_.visitors_.fetch_add(1, std::memory_order_relaxed);
+    }
+    visitor(const visitor&) = delete;
+    visitor& operator=(const visitor&) = delete;
+    ~visitor() { runtime_.visitors_.fetch_sub(1, std::memory_order_release); }
+
+  private:
+    runtime& runtime_;
+  };
+
 private:
   struct impl;
 
@@ -143,6 +158,7 @@ private:
   std::atomic<actor_host*> host_{nullptr};
   std::atomic<thread_pool*> threads_{nullptr};
   std::atomic<thread_pool*> cpu_threads_{nullptr};
+  std::atomic<std::size_t> visitors_{0};
   std::unique_ptr<impl> impl_;
 };
 

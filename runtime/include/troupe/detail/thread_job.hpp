@@ -119,7 +119,7 @@ protected:
   ~attached_work() = default;
 
 private:
-  void finished() noexcept final { home_->post(*this); }
+  void finished() noexcept final;
   bool send(task_visit& v) noexcept final;
 };
 

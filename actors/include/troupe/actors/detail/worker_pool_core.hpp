@@ -6,6 +6,7 @@
 #include <troupe/cancel_scope.hpp>
 #include <troupe/nursery.hpp>
 #include <troupe/task.hpp>
+#include <troupe/task_handle.hpp>
 
 #include <algorithm>
 #include <functional>
@@ -108,6 +109,7 @@ private:
     bool leaves = false;  // by itself
     bool arrived = false; // on its loop, if that is another one
     std::optional<event> wake;
+    task_handle<void> task;
     std::list<worker*> place{1, this}; // its node, when it is not in `idle_`
     typename std::list<worker*>::iterator position = place.begin();
   };
@@ -152,13 +154,14 @@ private:
     entry& entry_;
   };
 
-  /// Workers that end from now on are not replaced.
+  /// No job is begun any more, and all workers end: together, as the nursery cancels services one
+  /// after another.
   class closing {
   public:
     explicit closing(pool_core& p) noexcept : pool_(p) {}
     closing(const closing&) = delete;
     closing& operator=(const closing&) = delete;
-    ~closing() { pool_.closing_ = true; }
+    ~closing() { pool_.close(); }
 
   private:
     pool_core& pool_;
@@ -170,6 +173,12 @@ private:
     if (!wanted && deadline != time_point::max() && jobs_.next_due() == deadline)
       wake_keeper();
     return e;
+  }
+
+  void close() noexcept {
+    closing_ = true;
+    for (auto w = workers_.begin(); w != workers_.end();)
+      (w++)->task.cancel("its pool has ended");
   }
 
   // -- workers ----------------------------------------------------------------------
@@ -191,7 +200,8 @@ private:
     workers_.emplace_back(options_.spread ? next_loop_++ % loop_count() : home_);
     const worker_ref w = std::prev(workers_.end());
     try {
-      nursery_->start_service(named(options_.name + " worker", [this, w]() { return work(w); }));
+      w->task =
+        nursery_->start_service(named(options_.name + " worker", [this, w]() { return work(w); }));
     } catch (...) {
       workers_.erase(w);
       throw;
@@ -207,8 +217,9 @@ private:
       jobs_.expire_due();
       for (std::size_t n = jobs_.requeue_due(); n != 0; --n)
         need_worker();
-      while (workers_.size() < options_.workers
-             || (workers_.size() < most_workers_ && idle_.empty() && jobs_.queued() > fresh_))
+      while (!closing_
+             && (workers_.size() < options_.workers
+                 || (workers_.size() < most_workers_ && idle_.empty() && jobs_.queued() > fresh_)))
         start_worker();
       keeper_work_.emplace();
       co_await move_on_at(jobs_.next_due(), [this]() -> task<> { co_await keeper_work_->wait(); });
@@ -250,7 +261,7 @@ private:
 
   task<bool> do_jobs_here(worker& w) {
     unsigned done = 0; // perhaps without a checkpoint
-    while (entry* const e = jobs_.take()) {
+    while (entry* const e = closing_ ? nullptr : jobs_.take()) {
       if (!e->plain) {
         const bool goes_on = co_await perform_limited(w, *e);
         if (!goes_on)
@@ -273,7 +284,7 @@ private:
 
   task<bool> do_jobs_there(worker& w) {
     bool goes_on = true;
-    while (goes_on) {
+    while (goes_on && !closing_) {
       if (jobs_.any_exposed()) {
         goes_on = co_await visit(w);
         continue;
