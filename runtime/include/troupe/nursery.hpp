@@ -88,7 +88,7 @@ public:
   /// Starts a service: a child that the others use. It is not waited for: when
   /// all others have ended, services are cancelled one by one, last started
   /// first, each when the one before has ended. Cancelling the nursery reaches
-  /// them only then.
+  /// them only then; a soft stop (`stop`) at once, as all others.
   template <class F, class... Args>
   auto start_service(F fn, Args... args);
 

@@ -32,8 +32,8 @@ struct debouncer_options {
 ///     saving.trigger();
 ///
 /// A trigger is never lost: one that comes while the job runs is for another run. What a nursery
-/// that ends, or is cancelled, leaves undone is, so `flush` before that; a soft stop is a flush.
-/// For one loop.
+/// that ends, or is cancelled, leaves undone is, so `flush` before that; a soft stop is a flush,
+/// and the end: what is triggered after it waits for another `run`. For one loop.
 class debouncer {
 public:
   /// Throws `std::invalid_argument` if it would never run.

@@ -134,7 +134,8 @@ private:
 /// Runs `body(s)`, a coroutine that starts children and may go on to do other things, with a
 /// supervisor. Returns when the body has ended and no child is left that runs or is to be started
 /// again; gives the body's value. A soft stop (`nursery::stop`) and cancellation stop the children
-/// in reverse order.
+/// in reverse order; but a soft stop of a nursery around is heard by all of them at once
+/// (`stopping()`).
 ///
 ///     supervisor_options options;
 ///     co_await with_supervisor(options, [&](supervisor& s) -> task<> {

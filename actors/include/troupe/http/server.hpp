@@ -35,8 +35,8 @@ using served_handler = awaited_function<task<>(request&, response&)>;
                                       const server_options& options);
 
 /// Serves on a port, as `troupe::serve_tcp`: until cancelled or stopped. The requests under way
-/// are then finished, within `options.serve.drain_limit`, and idle connections closed. A
-/// checkpoint; throws `address_in_use` and its kin.
+/// are then finished, within `options.serve.drain_limit` if cancelled, and idle connections
+/// closed. A checkpoint; throws `address_in_use` and its kin.
 ///
 /// With g++ 12, give the options as a variable.
 [[nodiscard]] task<> serve(served_handler answer, std::uint16_t port, server_options options);
