@@ -118,7 +118,7 @@ def check_promises():
         text = (ROOT / name).read_text()
         known |= set(re.findall(r"_TEST_CASE\(\s*(\w+)", text))
         known |= set(re.findall(r"^def (\w+)\(", text, re.M))
-        known |= {f"p25_shuffled.{t}" for t in re.findall(r"^troupe_test\((\w+)", text, re.M)}
+        known |= {f"p25_shuffled.{t}" for t in re.findall(r"^ *troupe_test\((\w+)", text, re.M)}
     promises = re.split(r"^## P(\d+): ", (ROOT / "docs/promises.md").read_text(), flags=re.M)[1:]
     if not promises:
         problems.append("docs/promises.md: names no promise")
